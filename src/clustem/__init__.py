@@ -1,0 +1,77 @@
+"""Find crystallographic domains in 4D-STEM scans, outline them, average their patterns, and map them.
+
+The public names below are imported when they are first used, so that ``import clustem`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clustem.averaging import Averages as Averages
+    from clustem.averaging import average as average
+    from clustem.calibration import Calibration as Calibration
+    from clustem.errors import InputError as InputError
+    from clustem.errors import MissingFileError as MissingFileError
+    from clustem.errors import OutputError as OutputError
+    from clustem.formats import open_scan as open_scan
+    from clustem.passes import execution as execution
+    from clustem.pipeline import run as run
+    from clustem.results import Results as Results
+    from clustem.results import open_results as open_results
+    from clustem.scan import Scan as Scan
+    from clustem.segmentation import Domains as Domains
+    from clustem.segmentation import MergeTree as MergeTree
+    from clustem.segmentation import adjusted_rand_index as adjusted_rand_index
+    from clustem.segmentation import contours as contours
+    from clustem.segmentation import domain_table as domain_table
+    from clustem.segmentation import published_prefilter as published_prefilter
+    from clustem.segmentation import published_similarity as published_similarity
+    from clustem.segmentation import segment as segment
+    from clustem.surveying import Survey as Survey
+    from clustem.surveying import annular_mask as annular_mask
+    from clustem.surveying import background_mask as background_mask
+    from clustem.surveying import beam_stop_mask as beam_stop_mask
+    from clustem.surveying import load_mask as load_mask
+    from clustem.surveying import survey as survey
+
+_HOME = {
+    "calibration": ("Calibration",),
+    "errors": ("InputError", "MissingFileError", "OutputError"),
+    "scan": ("Scan",),
+    "passes": ("execution",),
+    "formats": ("open_scan",),
+    "surveying": ("Survey", "survey", "annular_mask", "background_mask", "beam_stop_mask", "load_mask"),
+    "averaging": ("Averages", "average"),
+    "segmentation": (
+        "Domains",
+        "MergeTree",
+        "adjusted_rand_index",
+        "contours",
+        "domain_table",
+        "published_prefilter",
+        "published_similarity",
+        "segment",
+    ),
+    "results": ("Results", "open_results"),
+    "pipeline": ("run",),
+}
+_PUBLIC = {name: room for room, names in _HOME.items() for name in names}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("clustem")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'clustem' has no attribute {name!r}")
+    value = getattr(import_module(f"clustem.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,168 @@
+"""Passes over a scan: row blocks with a halo, read ahead by one thread while the others compute.
+
+A pass visits the blocks in scan order, one at a time, so whatever it accumulates is the same for any
+block size and thread count as long as each thread owns its own part of the result.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.errors import InputError
+from clustem.scan import Scan
+
+
+class Observer(Protocol):
+    """Told after every block: the name of the pass, scan rows done, scan rows in all, bytes read so far."""
+
+    def __call__(self, stage: str, done: int, total: int, bytes_read: int) -> None:
+        """Take notice."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How passes run. It never changes a result.
+
+    `memory` is the budget in bytes for the blocks of a pass with its working arrays (at least one scan row and its
+    halo is always read); `threads` the number of computing threads; `observer` is told of progress.
+    """
+
+    memory: int = 512 * 2**20
+    threads: int = 0
+    observer: Observer | None = None
+
+    def __post_init__(self) -> None:
+        if self.memory < 2**20:
+            raise InputError(f"memory: expected at least {2**20} bytes (1 MiB), got {self.memory}")
+        if self.threads < 0:
+            raise InputError(f"threads: expected 0 (all cores) or more, got {self.threads}")
+
+    @property
+    def workers(self) -> int:
+        """Number of computing threads, at least 1."""
+        return self.threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0]) or 1
+
+
+_DEFAULT = Execution()
+_execution: ContextVar[Execution] = ContextVar("clustem_execution", default=_DEFAULT)
+
+
+@contextmanager
+def execution(**settings: Any) -> Iterator[Execution]:
+    """Within this context passes run with the given fields of :class:`Execution`.
+
+    Examples
+    --------
+    >>> with execution(memory=64 * 2**20, threads=1) as settings:
+    ...     settings.workers
+    1
+    """
+    token = _execution.set(replace(_execution.get(), **settings))
+    try:
+        yield _execution.get()
+    finally:
+        _execution.reset(token)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Scan rows start … stop-1 with `above` rows before and `below` rows after them.
+
+    `data` is (above + stop - start + below, scan_x, k_y, k_x); at the edges of the scan the halo is cut.
+    """
+
+    data: NDArray[Any]
+    start: int
+    stop: int
+    above: int
+    below: int
+
+    @property
+    def core(self) -> NDArray[Any]:
+        """The rows start … stop-1 alone."""
+        return self.data[self.above : self.above + self.stop - self.start]
+
+
+def rows_per_block(scan: Scan, *, halo: int, working_bytes: float) -> int:
+    """Return how many scan rows a block may hold within the memory budget.
+
+    Two blocks are in memory at once (one is read ahead); `working_bytes` is what the pass allocates per value.
+    """
+    row = int(np.prod(scan.shape[1:], dtype=np.int64))
+    per_row = row * (2 * scan.dtype.itemsize + scan.working_bytes + working_bytes)
+    rows = int(_execution.get().memory / per_row) - halo
+    rows = max(1, min(rows, scan.shape[0]))
+    return rows - rows % scan.rows_per_chunk if rows > scan.rows_per_chunk else rows
+
+
+def run_pass(
+    scan: Scan,
+    process: Callable[[Block], None],
+    *,
+    stage: str,
+    above: int = 0,
+    below: int = 0,
+    working_bytes: float = 0.0,
+) -> None:
+    """Call `process` with every block of the scan, in order, while the next one is being read.
+
+    Parameters
+    ----------
+    scan : Scan
+    process : callable
+        Takes a :class:`Block`; keeps what it needs.
+    stage : str
+        Name of the pass, for progress and messages.
+    above, below : int
+        Scan rows of halo before and after each block.
+    working_bytes : float
+        Bytes that `process` allocates per value of a block, for the memory budget.
+    """
+    settings = _execution.get()
+    height = scan.shape[0]
+    rows = rows_per_block(scan, halo=above + below, working_bytes=working_bytes)
+    starts = range(0, height, rows)
+
+    def load(start: int) -> Block:
+        stop = min(start + rows, height)
+        first, last = max(0, start - above), min(height, stop + below)
+        return Block(scan.read(first, last), start, stop, start - first, last - stop)
+
+    if settings.observer is not None:
+        settings.observer(stage, 0, height, 0)
+    bytes_read = 0
+    with ThreadPoolExecutor(1, thread_name_prefix="clustem-read") as reader:
+        ahead = reader.submit(copy_context().run, load, 0)
+        for start in starts:
+            block = ahead.result()
+            if start + rows < height:
+                ahead = reader.submit(copy_context().run, load, start + rows)
+            process(block)
+            bytes_read += block.data.nbytes
+            if settings.observer is not None:
+                settings.observer(stage, block.stop, height, bytes_read)
+
+
+def in_threads(work: Callable[[int, int], None], count: int) -> None:
+    """Call ``work(start, stop)`` for pieces of range(count), each in its own thread.
+
+    Meant for kernels that release the interpreter lock; the pieces must write to separate places.
+    """
+    workers = min(_execution.get().workers, count)
+    if workers <= 1:
+        work(0, count)
+        return
+    edges = [count * k // workers for k in range(workers + 1)]
+    with ThreadPoolExecutor(workers, thread_name_prefix="clustem-work") as pool:
+        for done in [pool.submit(work, a, b) for a, b in pairwise(edges)]:
+            done.result()

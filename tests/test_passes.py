@@ -1,0 +1,185 @@
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clustem.errors import InputError
+from clustem.passes import Execution, execution, in_threads, rows_per_block, run_pass
+from clustem.scan import Scan
+
+_MIB = 2**20
+
+
+def scan_of(height, *, pixels=64, rows_per_chunk=1, reader=None):
+    """A scan of (height, 2, pixels, pixels) uint8 whose values are the number of the row."""
+    shape = (height, 2, pixels, pixels)
+    rows = np.broadcast_to(np.arange(height, dtype=np.uint8)[:, None, None, None], shape)
+    return Scan(shape, np.dtype(np.uint8), reader or (lambda a, b: rows[a:b]), rows_per_chunk=rows_per_chunk)
+
+
+def ignore(block):
+    """Do nothing with a block."""
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    height=st.integers(1, 40),
+    halo=st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    memory=st.integers(_MIB, 40 * _MIB),
+    chunk=st.integers(1, 5),
+    working=st.floats(0, 60),
+)
+def test_every_row_comes_once_in_order_with_its_halo(height, halo, memory, chunk, working):
+    above, below = halo
+    scan = scan_of(height, pixels=256, rows_per_chunk=chunk)
+    rows, sizes = [], []
+
+    def process(block):
+        rows.extend(range(block.start, block.stop))
+        sizes.append(block.stop - block.start)
+        assert block.above == min(above, block.start)
+        assert block.below == min(below, height - block.stop)
+        expected = np.arange(block.start - block.above, block.stop + block.below)
+        assert np.array_equal(block.data[:, 0, 0, 0], expected)
+        assert np.array_equal(block.core[:, 1, 1, 1], np.arange(block.start, block.stop))
+
+    with execution(memory=memory):
+        run_pass(scan, process, stage="test", above=above, below=below, working_bytes=working)
+    assert rows == list(range(height))
+    per_row = 2 * 256 * 256 * (2 + working)
+    assert all(size == 1 or (size + above + below) * per_row <= memory for size in sizes)
+
+
+def test_small_memory_makes_small_blocks():
+    scan = scan_of(100, pixels=256)
+    with execution(memory=2 * _MIB):
+        assert rows_per_block(scan, halo=0, working_bytes=0) == 8
+        assert rows_per_block(scan, halo=2, working_bytes=0) == 6
+        assert rows_per_block(scan, halo=0, working_bytes=14) == 1
+        assert rows_per_block(scan_of(100, pixels=256, rows_per_chunk=3), halo=0, working_bytes=0) == 6
+    assert rows_per_block(scan, halo=0, working_bytes=0) == 100
+
+
+def test_the_observer_hears_of_every_block():
+    calls = []
+    scan = scan_of(20, pixels=256)
+    with execution(memory=2 * _MIB, observer=lambda *call: calls.append(call)):
+        run_pass(scan, ignore, stage="similarity", below=1)
+    row = 2 * 256 * 256
+    assert calls == [
+        ("similarity", 0, 20, 0),
+        ("similarity", 7, 20, 8 * row),
+        ("similarity", 14, 20, 16 * row),
+        ("similarity", 20, 20, 22 * row),
+    ]
+
+
+def test_the_next_block_is_read_while_one_is_processed():
+    read = []
+    base = scan_of(3, pixels=512)
+
+    def reader(start, stop):
+        read.append(start)
+        return base.reader(start, stop)
+
+    def process(block):
+        deadline = time.monotonic() + 30
+        while len(read) < min(3, block.start + 2):
+            assert time.monotonic() < deadline, "the next block was not read ahead"
+            time.sleep(0.001)
+
+    with execution(memory=_MIB):
+        run_pass(scan_of(3, pixels=512, reader=reader), process, stage="test")
+    assert read == [0, 1, 2]
+
+
+@pytest.mark.parametrize("row", [0, 5, 19])
+def test_errors_of_processing_reach_the_caller(row):
+    def process(block):
+        if block.start <= row < block.stop:
+            raise ZeroDivisionError(f"at {block.start}")
+
+    with execution(memory=_MIB), pytest.raises(ZeroDivisionError, match="at "):
+        run_pass(scan_of(20, pixels=256), process, stage="test")
+
+
+@pytest.mark.parametrize("row", [0, 19])
+def test_errors_of_reading_reach_the_caller(row):
+    base = scan_of(20, pixels=256)
+
+    def reader(start, stop):
+        if start <= row < stop:
+            raise OSError("disk gone")
+        return base.reader(start, stop)
+
+    done = []
+    with execution(memory=_MIB), pytest.raises(InputError, match="disk gone"):
+        run_pass(scan_of(20, pixels=256, reader=reader), lambda block: done.append(block.stop), stage="test")
+    assert (max(done, default=0) >= 16) == (row == 19)
+
+
+def test_settings_hold_where_rows_are_read():
+    """A scan that is computed when it is read, as the prefiltered one, keeps to the threads of its caller."""
+    seen = []
+    base = scan_of(3, pixels=512)
+
+    def reader(start, stop):
+        in_threads(lambda a, b: seen.append((threading.get_ident(), a, b)), 8)
+        return base.reader(start, stop)
+
+    with execution(memory=_MIB, threads=1):
+        run_pass(scan_of(3, pixels=512, reader=reader), ignore, stage="test")
+    assert [(a, b) for _, a, b in seen] == [(0, 8)] * 3
+
+
+@settings(max_examples=20, deadline=None)
+@given(count=st.integers(0, 50), threads=st.integers(1, 6))
+def test_threads_share_a_range(count, threads):
+    done = np.zeros(count, int)
+    pieces = []
+
+    def work(start, stop):
+        done[start:stop] += 1
+        pieces.append(stop - start)
+
+    with execution(threads=threads):
+        in_threads(work, count)
+    assert (done == 1).all()
+    assert len(pieces) == max(1, min(threads, count))
+    assert max(pieces) - min(pieces) <= 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_errors_in_threads_reach_the_caller(threads):
+    def work(start, stop):
+        if stop == 10:
+            raise KeyError("last piece")
+
+    with execution(threads=threads), pytest.raises(KeyError, match="last piece"):
+        in_threads(work, 10)
+
+
+def test_settings_end_with_their_context():
+    with execution(threads=3) as outer:
+        assert outer.workers == 3
+        with execution(memory=2 * _MIB) as inner:
+            assert (inner.threads, inner.memory) == (3, 2 * _MIB)
+        with pytest.raises(RuntimeError, match="stop"), execution(threads=1):
+            raise RuntimeError("stop")
+        with execution() as again:
+            assert again == outer
+    with execution() as default:
+        assert default == Execution()
+        assert default.workers >= 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [({"memory": _MIB - 1}, "memory: expected at least 1048576 bytes"), ({"threads": -1}, "threads: expected 0")],
+)
+def test_settings_out_of_range(fields, message):
+    with pytest.raises(InputError, match=message), execution(**fields):
+        pass
