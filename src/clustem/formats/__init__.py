@@ -1,0 +1,5 @@
+"""Opening 4D-STEM scans: files of the field's formats and arrays, all as a :class:`clustem.Scan`."""
+
+from clustem.formats.opening import open_scan
+
+__all__ = ["open_scan"]

@@ -1,0 +1,108 @@
+"""Calibration from linear axes: a scale, a unit and an offset for each, as most formats of the field have them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clustem.calibration import Calibration
+from clustem.errors import InputError
+from clustem.formats.units import to_inverse_angstrom, to_mrad, to_nm
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A linear axis: value = offset + scale · index, in `units`."""
+
+    scale: float
+    units: str
+    offset: float = 0.0
+    size: int = 0
+
+    @classmethod
+    def from_values(cls, scale: Any, units: Any, offset: Any = 0.0, size: Any = 0) -> Axis | None:
+        """Make an axis from what a file holds; None where that is no finite, non-zero scale."""
+        try:
+            axis = cls(float(scale), as_text(units), float(offset), int(size))
+        except (TypeError, ValueError):
+            return None
+        return axis if math.isfinite(axis.scale) and axis.scale != 0 and math.isfinite(axis.offset) else None
+
+
+def as_text(value: Any) -> str:
+    """Return text that a file may hold as bytes or inside an array."""
+    value = value.item() if isinstance(value, (np.ndarray, np.generic)) and value.size == 1 else value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def from_axes(axes: Sequence[Axis | None], *, energy_keV: float | None = None) -> Calibration:
+    """Return what the axes (…, k_y, k_x) tell: pixel size, scan step and, from the offsets, the centre.
+
+    Four axes begin with scan_y and scan_x. Pixel sizes that differ by more than 1 % between k_y and k_x are not used,
+    because a calibration holds one. A centre is given only if the zero of both detector axes lies inside the detector,
+    not on its border: an offset of 0 is what programs write that do not know it.
+    """
+    detector, scan = axes[-2:], axes[-4:-2]
+    sizes = [None if axis is None else _detector_pixel(axis, energy_keV) for axis in detector]
+    result = Calibration()
+    if None not in sizes:
+        first, second = (abs(size) for size in sizes if size is not None)
+        if abs(first - second) > 0.01 * max(first, second):
+            _log.warning("detector pixels of %g and %g 1/Å differ: not calibrated", first, second)
+            return _scan_step(scan)
+        result = Calibration(inv_angstrom_per_px=(first + second) / 2, centre_px=_centre(detector))
+    return _scan_step(scan).updated(result)
+
+
+def _detector_pixel(axis: Axis, energy_keV: float | None) -> float | None:
+    """Return the size of a pixel in 1/Å; angles need the energy."""
+    reciprocal = to_inverse_angstrom(axis.units)
+    if reciprocal is not None:
+        return axis.scale * reciprocal
+    angle = to_mrad(axis.units)
+    wavelength = Calibration(energy_keV=energy_keV).wavelength_angstrom
+    if angle is None:
+        return None
+    if wavelength is None:
+        _log.warning("detector axes are in %s: give energy_keV to calibrate them", axis.units)
+        return None
+    return axis.scale * angle * 1e-3 / wavelength
+
+
+def _centre(detector: Sequence[Axis | None]) -> tuple[float, float] | None:
+    """Return where both axes are zero, in pixels, if that is inside the detector."""
+    zeros = [-axis.offset / axis.scale for axis in detector if axis is not None]
+    inside = all(0 < zero < axis.size - 1 for zero, axis in zip(zeros, detector, strict=True) if axis is not None)
+    return (zeros[0], zeros[1]) if inside else None
+
+
+def _scan_step(scan: Sequence[Axis | None]) -> Calibration:
+    """Return the scan step, if both axes have one in a unit of length."""
+    steps = []
+    for axis in scan:
+        factor = None if axis is None else to_nm(axis.units)
+        if axis is None or factor is None:
+            return Calibration()
+        steps.append(abs(axis.scale) * factor)
+    return Calibration(scan_step_nm=(steps[0], steps[1])) if len(steps) == 2 else Calibration()
+
+
+def from_named_values(values: Mapping[str, Any]) -> tuple[Calibration, tuple[str, ...]]:
+    """Return the calibration of the entries named as its fields, and a sentence for each that cannot be used."""
+    found, notes = Calibration(), []
+    for name in Calibration.__dataclass_fields__:
+        if name not in values:
+            continue
+        value = np.asarray(values[name])
+        try:
+            found = found.updated(Calibration(**{name: value.item() if value.size == 1 else value.tolist()}))
+        except InputError as error:
+            notes.append(f"the file's value was ignored ({error})")
+    return found, tuple(notes)

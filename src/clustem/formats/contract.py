@@ -1,0 +1,93 @@
+"""What every format module offers (`Format`) and what it is given (`Options`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clustem.errors import InputError
+from clustem.scan import Scan
+
+
+def _pair(name: str, value: Any) -> tuple[int, int]:
+    """Return two positive whole numbers or raise InputError."""
+    try:
+        items = list(value)
+    except TypeError:
+        items = []
+    whole = all(isinstance(item, Integral) and not isinstance(item, (bool, np.bool_)) for item in items)
+    if isinstance(value, (str, bytes)) or len(items) != 2 or not whole or min(items) < 1:
+        raise InputError(f"{name}: expected two positive whole numbers (y, x), got {value!r}")
+    return int(items[0]), int(items[1])
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to open a source, validated.
+
+    `energy_keV` is what the caller knows of the beam; detector axes in mrad are converted with it.
+    """
+
+    scan_shape: tuple[int, int] | None = None
+    dataset: str | None = None
+    detector_shape: tuple[int, int] | None = None
+    dtype: np.dtype[Any] | None = None
+    energy_keV: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("scan_shape", "detector_shape"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _pair(name, getattr(self, name)))
+        if self.dataset is not None and (not isinstance(self.dataset, str) or not self.dataset.strip()):
+            raise InputError(f"dataset: expected an address such as '/entry/data', got {self.dataset!r}")
+        if self.dtype is not None:
+            try:
+                object.__setattr__(self, "dtype", np.dtype(self.dtype))
+            except TypeError as error:
+                raise InputError(
+                    f"dtype: expected a number type such as 'uint16' or '>u2', got {self.dtype!r}"
+                ) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options that were given and concern the source, as plain values."""
+        dtype = None if self.dtype is None else self.dtype.str
+        values = {
+            "dataset": self.dataset,
+            "scan_shape": self.scan_shape,
+            "detector_shape": self.detector_shape,
+            "dtype": dtype,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    def refuse(self, source: str, names: tuple[str, ...]) -> None:
+        """Raise InputError if one of the options `names` was given although `source` cannot use it."""
+        for name in names:
+            if getattr(self, name) is not None:
+                raise InputError(f"{name}: cannot be used with {source}; leave it out")
+
+
+@dataclass(frozen=True)
+class Format:
+    """A supported format: its name, file endings, how it is recognised and opened, and the options that it takes."""
+
+    name: str
+    endings: tuple[str, ...]
+    recognises: Callable[[Path], bool]
+    open: Callable[[Path, Options], Scan]
+    options: tuple[str, ...] = ("scan_shape",)
+
+
+def has_ending(path: Path, endings: tuple[str, ...]) -> bool:
+    """Return whether the file's name ends in one of `endings`, in capitals or not."""
+    return path.name.lower().endswith(endings)
+
+
+def first_bytes(path: Path, number: int) -> bytes:
+    """Return the first bytes of a file, fewer if it is shorter."""
+    with path.open("rb") as file:
+        return file.read(number)

@@ -1,0 +1,112 @@
+"""HDF5 files of any layout: the 4-D dataset in them is the scan (also EMD 1.0, HyperSpy, NeXus)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from clustem.errors import InputError
+from clustem.formats.assembly import array_scan
+from clustem.formats.choosing import Candidate, choose, listing
+from clustem.formats.contract import Format, Options, first_bytes, has_ending
+from clustem.formats.hdf5_tree import (
+    BrokenLink,
+    broken_link,
+    candidate,
+    check_readable,
+    missing_data_file,
+    open_hdf5_file,
+    walk,
+)
+from clustem.formats.layouts import stored_calibration
+from clustem.scan import Scan
+
+_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5", ".emd", ".hspy", ".nxs", ".nx5")
+_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def is_hdf5(path: Path) -> bool:
+    """Return whether a file is named or begins like HDF5."""
+    return path.is_file() and (has_ending(path, _ENDINGS) or first_bytes(path, len(_MAGIC)) == _MAGIC)
+
+
+def open_hdf5(path: Path, options: Options) -> Scan:
+    """Open the scan in an HDF5 file without reading it.
+
+    Raises
+    ------
+    MissingFileError
+        If the data are in another file that is not there.
+    InputError
+        If the file is damaged, holds no scan, or several and `options.dataset` does not choose one.
+    """
+    file = open_hdf5_file(path)
+    address, dataset, assume_square = _find(file, path, options)
+    check_readable(dataset, path)
+    calibration, notes = stored_calibration(dataset, _ancestors(file, address, dataset), options.energy_keV)
+    return array_scan(
+        dataset,
+        name=path.name,
+        path=path,
+        dataset=address,
+        scan_shape=options.scan_shape,
+        assume_square=assume_square,
+        first_chunk=dataset.chunks[0] if dataset.chunks else 1,
+        calibration=calibration,
+        assumptions=notes,
+    )
+
+
+def _ancestors(file: Any, address: str, dataset: Any) -> list[Any]:
+    """Return the groups that hold a dataset, nearest first; for one in a linked file also those with the link."""
+    groups = _with_parents(dataset.parent)
+    if dataset.file.filename != file.filename:
+        groups += _with_parents(file[address.rpartition("/")[0] or "/"])
+    return groups
+
+
+def _with_parents(group: Any) -> list[Any]:
+    groups = [group]
+    while groups[-1].name not in ("/", None):
+        groups.append(groups[-1].parent)
+    return groups
+
+
+def _find(file: Any, path: Path, options: Options) -> tuple[str, Any, bool]:
+    """Return address and dataset, and whether a square number of patterns may be taken as a square scan."""
+    import h5py
+
+    node = file if options.dataset is None else _node(file, path, options.dataset)
+    if isinstance(node, h5py.Dataset):
+        return "/" + str(options.dataset).strip("/"), node, False
+    found: list[Candidate] = []
+    broken: list[BrokenLink] = []
+    for address, item in walk(node):
+        if isinstance(item, BrokenLink):
+            broken.append(item)
+        else:
+            found.append(candidate(address, item))
+    try:
+        chosen = choose(found, name=path.name, scan_shape=options.scan_shape).address
+    except InputError:
+        lost = next((link for link in broken if link.file is not None and not link.file.exists()), None)
+        if lost is not None and not any(len(c.shape) == 4 for c in found):
+            raise missing_data_file(lost, path) from None
+        raise
+    return chosen, file[chosen], True
+
+
+def _node(file: Any, path: Path, address: str) -> Any:
+    """Return what is at an address that the caller gave."""
+    try:
+        return file[address]
+    except (KeyError, OSError, RuntimeError, ValueError) as error:
+        parent, _, name = address.strip("/").rpartition("/")
+        holder = file.get(f"/{parent}")
+        if holder is not None and holder.get(name, getlink=True) is not None:
+            raise missing_data_file(broken_link(holder, name, address), path) from error
+        known = [candidate(where, item) for where, item in walk(file) if not isinstance(item, BrokenLink)]
+        raise InputError(f"{path.name}: has nothing at {address!r}; there are\n{listing(known)}") from error
+
+
+FORMAT = Format("HDF5", _ENDINGS, is_hdf5, open_hdf5, ("scan_shape", "dataset"))

@@ -1,0 +1,130 @@
+"""Looking through HDF5 files: opening them, following their links, and the datasets they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clustem.errors import InputError, MissingFileError
+from clustem.formats.choosing import Candidate
+
+
+@dataclass(frozen=True)
+class BrokenLink:
+    """A link whose target is not there; `file` is None for one within the same file."""
+
+    address: str
+    file: Path | None
+
+
+def open_hdf5_file(path: Path) -> Any:
+    """Return the h5py.File, with the plugins for compressed data loaded.
+
+    Raises
+    ------
+    InputError
+        If it is no HDF5 file, or an incomplete or damaged one.
+    """
+    import h5py
+    import hdf5plugin  # noqa: F401  (registers the filters)
+
+    try:
+        return h5py.File(path, "r")
+    except (OSError, RuntimeError, ValueError) as error:
+        text = str(error)
+        if "signature not found" in text:
+            reason = "it is not an HDF5 file although it is named like one"
+        elif "truncated" in text or "eof" in text.lower():
+            reason = f"it is incomplete ({path.stat().st_size} bytes): copy or download it again"
+        elif "lock" in text:
+            reason = "another program has it open for writing: close that program, or copy the file"
+        else:
+            reason = "it is damaged: copy or download it again"
+        raise InputError(f"{path.name}: cannot be opened, {reason} [{text}]") from error
+
+
+def walk(group: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (address, dataset or BrokenLink) below a group; links are followed, each dataset comes once."""
+    import h5py
+
+    seen = {_identity(group)}
+    waiting = [group]
+    while waiting:
+        parent = waiting.pop()
+        for name in parent:
+            address = f"{parent.name.rstrip('/')}/{name}"
+            try:
+                node = parent[name]
+                identity = _identity(node)
+            except (KeyError, OSError, RuntimeError, ValueError):
+                yield address, broken_link(parent, name, address)
+                continue
+            if identity in seen:
+                continue
+            seen.add(identity)
+            if isinstance(node, h5py.Dataset):
+                yield address, node
+            elif isinstance(node, h5py.Group):
+                waiting.append(node)
+
+
+def _identity(node: Any) -> tuple[str, int]:
+    """Return what tells objects apart. The file's number does not: a linked file gets a new one when opened again."""
+    import h5py
+
+    return node.file.filename, int(h5py.h5o.get_info(node.id).addr)
+
+
+def broken_link(parent: Any, name: str, address: str) -> BrokenLink:
+    """Return what is known of a link that cannot be followed."""
+    import h5py
+
+    try:
+        link = parent.get(name, getlink=True)
+    except (KeyError, OSError, RuntimeError, ValueError):
+        return BrokenLink(address, None)
+    if not isinstance(link, h5py.ExternalLink):
+        return BrokenLink(address, None)
+    return BrokenLink(address, Path(parent.file.filename).parent / link.filename)
+
+
+def missing_data_file(link: BrokenLink, path: Path) -> InputError:
+    """Return the error for a link that leads nowhere."""
+    if link.file is not None and not link.file.exists():
+        return MissingFileError(
+            f"{path.name}: its data are in another file, {link.file.name}, which is not there; "
+            f"copy {link.file.name} into {link.file.parent}"
+        )
+    where = f" in {link.file.name}" if link.file is not None else ""
+    return InputError(f"{path.name}: {link.address} leads to data{where} that cannot be read: copy the files again")
+
+
+def candidate(address: str, dataset: Any) -> Candidate:
+    """Return a dataset as one line of the choice; one without values has no axes."""
+    try:
+        shape, dtype = tuple(dataset.shape or ()), dataset.dtype
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        return Candidate(address, (), "V", f"unreadable type ({error})")
+    return Candidate(address, shape, dtype.kind, str(dtype) if dtype.names is None else "record")
+
+
+def check_readable(dataset: Any, path: Path) -> None:
+    """Raise InputError if a dataset needs a filter that is not installed, or a source file that is missing."""
+    import h5py
+
+    pipeline = dataset.id.get_create_plist()
+    for k in range(pipeline.get_nfilters()):
+        number, _, _, name = pipeline.get_filter(k)
+        if not h5py.h5z.filter_avail(number):
+            raise InputError(
+                f"{path.name}: {dataset.name} is compressed with HDF5 filter {number} "
+                f"({name.decode('utf-8', 'replace')}), which is not installed; update hdf5plugin, "
+                "or write the file again with a common compression such as gzip"
+            )
+    if dataset.is_virtual:
+        for source in dataset.virtual_sources():
+            file = Path(dataset.file.filename).parent / source.file_name
+            if source.file_name != "." and not file.exists():
+                raise missing_data_file(BrokenLink(dataset.name, file), path)

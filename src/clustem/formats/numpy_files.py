@@ -1,0 +1,146 @@
+"""NumPy's own files: .npy, memory-mapped, and .npz, loaded."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clustem.calibration import Calibration
+from clustem.errors import InputError
+from clustem.formats.assembly import array_scan
+from clustem.formats.axes import from_named_values
+from clustem.formats.choosing import Candidate, choose, listing
+from clustem.formats.contract import Format, Options, first_bytes, has_ending
+from clustem.scan import Scan
+from clustem.tables import size_text
+
+_MAGIC = b"\x93NUMPY"
+
+
+def open_npy(path: Path, options: Options) -> Scan:
+    """Open a .npy file, memory-mapped.
+
+    Raises
+    ------
+    InputError
+        If it is no .npy file, is incomplete, or holds objects.
+    """
+    if first_bytes(path, len(_MAGIC)) != _MAGIC:
+        raise InputError(f"{path.name}: is not a .npy file although its name ends so; save it with numpy.save")
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        raise InputError(
+            f"{path.name}: cannot be read as .npy ({error}); expected a complete file with an array of numbers"
+        ) from error
+    return array_scan(array, name=path.name, path=path, scan_shape=options.scan_shape, assume_square=True)
+
+
+def open_npz(path: Path, options: Options) -> Scan:
+    """Open a .npz file: its only 4-D array, or the one named by `dataset`, is loaded into memory.
+
+    Single values named as the fields of :class:`clustem.Calibration` are the calibration.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, holds no scan or several, or does not fit into memory.
+    """
+    try:
+        members = _members(path)
+        chosen = _choose_member(members, path, options)
+        _check_memory(chosen, path)
+        with np.load(path, allow_pickle=False) as file:
+            array = file[chosen.address]
+            named = {c.address: file[c.address] for c in members if c.address in Calibration.__dataclass_fields__}
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{path.name}: cannot be read as .npz ({error}); the file is damaged or incomplete: copy it again"
+        ) from error
+    calibration, notes = from_named_values(named)
+    return array_scan(
+        array,
+        name=path.name,
+        path=path,
+        dataset=chosen.address,
+        scan_shape=options.scan_shape,
+        assume_square=True,
+        calibration=calibration,
+        assumptions=notes,
+    )
+
+
+def _members(path: Path) -> list[Candidate]:
+    """Return the arrays of a .npz from their headers alone."""
+    members = []
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if not info.filename.endswith(".npy"):
+                continue
+            with archive.open(info) as file:
+                shape, dtype = _header(file)
+            members.append(Candidate(info.filename[:-4], shape, dtype.kind, str(dtype)))
+    return members
+
+
+def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    return shape, dtype
+
+
+def _choose_member(members: list[Candidate], path: Path, options: Options) -> Candidate:
+    if options.dataset is None:
+        return choose(members, name=path.name, scan_shape=options.scan_shape)
+    wanted = options.dataset.strip("/")
+    for member in members:
+        if member.address == wanted:
+            return member
+    raise InputError(f"{path.name}: has no array {wanted!r}; there are\n{listing(members)}")
+
+
+def _check_memory(chosen: Candidate, path: Path) -> None:
+    need = int(np.prod(chosen.shape, dtype=object)) * np.dtype(chosen.type_name).itemsize if chosen.shape else 0
+    available = available_memory()
+    if available is not None and need > 0.8 * available:
+        raise InputError(
+            f"{path.name}: {chosen.address} needs {size_text(need)} of memory, {size_text(available)} are free; "
+            "a .npz cannot be read in parts: save the array as .npy, HDF5 or Zarr"
+        )
+
+
+def available_memory() -> int | None:
+    """Return the free memory in bytes, or None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+NPY = Format(
+    "NumPy array",
+    (".npy",),
+    lambda path: path.is_file() and (has_ending(path, (".npy",)) or first_bytes(path, len(_MAGIC)) == _MAGIC),
+    open_npy,
+)
+NPZ = Format(
+    "NumPy archive",
+    (".npz",),
+    lambda path: path.is_file() and has_ending(path, (".npz",)),
+    open_npz,
+    ("scan_shape", "dataset"),
+)
