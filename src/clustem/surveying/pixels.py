@@ -1,0 +1,116 @@
+"""Hot and dead detector pixels, recognised in the mean pattern."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import generic_filter, median_filter
+
+from clustem.scan import Scan
+
+_EXCESS = 8.0  # standard errors by which a hot pixel exceeds its surroundings
+_ISOLATED = 0.25  # a spot blurred by σ ≥ 0.5 px leaves more than this share of its peak in seven of its neighbours
+_LEAST_COUNTS = 30  # counts that the neighbours need before a pixel without any is called dead
+
+
+def find_bad_pixels(
+    mean: NDArray[np.float64], variance: NDArray[np.float64], patterns: int, use: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return hot and dead pixels, two (k_y, k_x) bool arrays.
+
+    Parameters
+    ----------
+    mean, variance : (k_y, k_x) float64
+        Over `patterns` patterns.
+    patterns : int
+    use : (k_y, k_x) bool
+        Pixels to judge; the others are neither hot nor dead.
+
+    Notes
+    -----
+    A hot pixel stands alone, far above its surroundings: a diffraction spot, however sharp, shares its intensity with
+    its neighbours. Two adjacent hot pixels are still found. A dead pixel has less than a tenth of the second lowest
+    of its eight neighbours where that is at least 30 counts, so that neither a gap between two spots nor the shadow of
+    a beam stop is one.
+    """
+    shown = np.where(use, mean, median_filter(mean, 5, mode="nearest"))
+    neighbours = _neighbours(shown)
+    surroundings = np.maximum(_ring_median(shown), 0)
+    lit = use & (mean > 0)
+    gain = float(np.median(variance[lit] / mean[lit])) if lit.any() else 1.0
+    gain = gain if gain > 0 else 1.0
+    noise = np.sqrt(gain * np.maximum(surroundings, gain / max(1, patterns)) / max(1, patterns))
+    excess = shown - surroundings
+    spread = np.clip(np.sort(neighbours, axis=0)[:7] - surroundings, 0, None).sum(axis=0)
+    hot = use & (excess > _EXCESS * noise) & (shown > 5 * surroundings) & (spread < _ISOLATED * excess)
+    hot &= shown * patterns > 20 * gain
+    expected = np.sort(neighbours, axis=0)[1]
+    dead = use & (mean < 0.1 * expected) & (expected * patterns > _LEAST_COUNTS * gain)
+    return hot, dead & ~hot
+
+
+def mend_pixels(scan: Scan, bad: NDArray[np.bool_]) -> Scan:
+    """Return the scan with the pixels of `bad` (k_y, k_x) replaced by the median of the good ones around them.
+
+    This is the first step of the published workflow (doi 10.1093/mam/ozag044). It happens in every pattern when it is
+    read; the neighbourhood is 3×3 pixels, or 5×5 where that has fewer than three good ones. Without bad pixels the scan
+    itself is returned.
+    """
+    if not bad.any():
+        return scan
+    unknown = bad if scan.detector_mask is None else bad | ~scan.detector_mask
+    places = [(y, x, *_good_around(unknown, y, x)) for y, x in np.argwhere(bad)]
+
+    def read(start: int, stop: int) -> NDArray[Any]:
+        rows = scan.read(start, stop).copy()
+        for y, x, around_y, around_x in places:
+            rows[:, :, y, x] = np.median(rows[:, :, around_y, around_x], axis=-1) if len(around_y) else 0
+        return rows
+
+    return replace(scan, reader=read, working_bytes=scan.working_bytes + scan.dtype.itemsize, path=None, opened_with={})
+
+
+def _good_around(bad: NDArray[np.bool_], y: int, x: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places of good pixels around (y, x)."""
+    for reach in (1, 2):
+        top, left = max(0, y - reach), max(0, x - reach)
+        rows, columns = np.nonzero(~bad[top : y + reach + 1, left : x + reach + 1])
+        if len(rows) >= 3:
+            break
+    return rows + top, columns + left
+
+
+def fill_pixels(image: NDArray[np.float64], use: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return `image` (k_y, k_x) with the pixels that are not in `use` replaced by the median of used ones nearby.
+
+    The neighbourhood is 5×5 pixels; where none of it is used, 0.
+    """
+    if use.all():
+        return image
+    holes = np.where(use, image, np.nan)
+    filled = generic_filter(holes, _median_of_finite, size=5, mode="constant", cval=np.nan)
+    return np.where(use, image, filled)
+
+
+def _median_of_finite(values: NDArray[np.float64]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else 0.0
+
+
+def _neighbours(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the eight neighbours of every pixel, (8, k_y, k_x); beyond the edge the image is mirrored."""
+    padded = np.pad(image, 1, mode="reflect")
+    height, width = image.shape
+    shifts = [(y, x) for y in range(3) for x in range(3) if (y, x) != (1, 1)]
+    return np.stack([padded[y : y + height, x : x + width] for y, x in shifts])
+
+
+def _ring_median(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median of the 16 pixels on the square ring two pixels from each pixel."""
+    footprint = np.ones((5, 5), bool)
+    footprint[1:4, 1:4] = False
+    filtered: NDArray[np.float64] = median_filter(image, footprint=footprint, mode="nearest")
+    return filtered

@@ -1,0 +1,216 @@
+"""The survey: everything that one read of a scan tells."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.errors import InputError
+from clustem.formats import open_scan
+from clustem.passes import Block, in_threads, run_pass
+from clustem.scan import Scan
+from clustem.surveying._kernels import add_aligned, add_pixel_sums, find_centres, measure_patterns
+from clustem.surveying.beam import Beam, find_beam, smooth_descan
+from clustem.surveying.pixels import fill_pixels, find_bad_pixels
+from clustem.surveying.record import Survey
+
+_PREVIEW_ROWS = 4
+_NOT_FINITE, _NEGATIVE, _NOT_WHOLE = 1, 2, 4
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """What a few rows tell before the scan is read: mean pattern, usable pixels, beam, sum per pattern."""
+
+    mean: NDArray[np.float64]
+    use: NDArray[np.bool_]
+    beam: Beam
+    sums: NDArray[np.float64]
+
+
+def preview(scan: Any) -> Preview:
+    """Look at four rows of a scan, or fewer if it has fewer; takes what :func:`survey` takes."""
+    scan = open_scan(scan)
+    use = np.ones(scan.detector_shape, bool) if scan.detector_mask is None else scan.detector_mask
+    numbers = np.unique(np.linspace(0, scan.shape[0] - 1, _PREVIEW_ROWS).astype(int))
+    rows = [_finite(scan.read(int(row), int(row) + 1)[0]) for row in numbers]
+    patterns_read = len(rows) * scan.shape[1]
+    mean = np.sum([row.sum(axis=0, dtype=np.float64) for row in rows], axis=0) / patterns_read
+    squares = np.sum([np.einsum("nyx,nyx->yx", row, row, dtype=np.float64) for row in rows], axis=0) / patterns_read
+    hot, dead = find_bad_pixels(mean, squares - mean**2, patterns_read, use)
+    use = use & ~hot & ~dead
+    beam = find_beam(fill_pixels(mean, use), use, scan.calibration.centre_px)
+    if beam.found:
+        aligned = np.zeros_like(mean)
+        for row in rows:
+            add_aligned(row, use, beam.centre, beam.radius + 4.0, aligned)
+        sharp = find_beam(fill_pixels(aligned / patterns_read, use), use, (beam.centre[0], beam.centre[1]))
+        beam = sharp if sharp.found else beam
+    sums = np.concatenate([np.where(use, row, 0).sum(axis=(1, 2), dtype=np.float64) for row in rows])
+    return Preview(mean, use, beam, sums)
+
+
+def _finite(patterns: NDArray[Any]) -> NDArray[Any]:
+    return patterns if patterns.dtype.kind in "ui" else np.nan_to_num(patterns, posinf=0, neginf=0)
+
+
+def survey(scan: Any) -> Survey:
+    """Read a scan once and return its images, beam centres and bad pixels.
+
+    Parameters
+    ----------
+    scan : Scan, array (scan_y, scan_x, k_y, k_x), object with such `.data`, or path
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    InputError
+        If a value is not finite, or every pattern is empty.
+
+    Notes
+    -----
+    Four rows are looked at first to find the direct beam. The cost is about that of reading the data twice from memory.
+
+    Examples
+    --------
+    >>> import clustem
+    >>> found = clustem.survey("clustem:film_au")
+    >>> bool(abs(found.centre_px - 44).max() < 0.2)
+    True
+    """
+    scan = open_scan(scan)
+    first = preview(scan)
+    sums = _Sums(scan, first)
+    run_pass(scan, sums.add, stage="survey")
+    return _assemble(scan, first, sums)
+
+
+class _Sums:
+    """What the pass accumulates."""
+
+    def __init__(self, scan: Scan, first: Preview) -> None:
+        detector, positions = scan.detector_shape, scan.shape[0] * scan.shape[1]
+        self.scan, self.first = scan, first
+        self.total, self.squares = np.zeros(detector), np.zeros(detector)
+        self.maximum = np.full(detector, -np.inf)
+        self.sums, self.bright, self.dark = (np.zeros(positions) for _ in range(3))
+        self.odd = np.zeros(positions, np.uint8)
+        self.centres = np.full((positions, 2), np.nan)
+
+    def add(self, block: Block) -> None:
+        """Add a block: first per pattern (threads share the patterns), then per pixel (threads share the pixels)."""
+        width, beam, use = self.scan.shape[1], self.first.beam, self.first.use
+        patterns = block.core.reshape(-1, *self.scan.detector_shape)
+        here = slice(block.start * width, block.stop * width)
+        sums, bright, dark = self.sums[here], self.bright[here], self.dark[here]
+        odd, centres = self.odd[here], self.centres[here]
+
+        def per_pattern(a: int, b: int) -> None:
+            measure_patterns(patterns, a, b, use, beam.centre, beam.radius, sums, bright, dark, odd)
+            if beam.found:
+                find_centres(patterns, a, b, use, beam.centre, beam.disk, centres)
+
+        in_threads(per_pattern, len(patterns))
+        if (odd & _NOT_FINITE).any():
+            raise InputError(_not_finite(self.scan, patterns, odd, block.start))
+        live = sums != 0
+
+        def per_pixel(a: int, b: int) -> None:
+            add_pixel_sums(patterns, live, a, b, self.total, self.squares, self.maximum)
+
+        in_threads(per_pixel, self.scan.shape[2])
+
+
+def _not_finite(scan: Scan, patterns: NDArray[Any], odd: NDArray[np.uint8], row: int) -> str:
+    n = int(np.flatnonzero(odd & _NOT_FINITE)[0])
+    y, x = row + n // scan.shape[1], n % scan.shape[1]
+    ky, kx = np.argwhere(~np.isfinite(patterns[n]))[0]
+    return (
+        f"{scan.name}: expected finite values, found {patterns[n][ky, kx]} at scan position ({y}, {x}), detector pixel "
+        f"({ky}, {kx}); replace such values (for example with numpy.nan_to_num) before opening the data"
+    )
+
+
+def _assemble(scan: Scan, first: Preview, sums: _Sums) -> Survey:
+    shape = scan.scan_shape
+    dead_positions = (sums.sums == 0).reshape(shape)
+    patterns = int((~dead_positions).sum())
+    if not patterns:
+        raise InputError(f"{scan.name}: all {dead_positions.size} patterns are empty (sum 0); is it the right dataset?")
+    mean = sums.total / patterns
+    variance = np.maximum(sums.squares / patterns - mean**2, 0)
+    usable = np.ones(scan.detector_shape, bool) if scan.detector_mask is None else scan.detector_mask
+    hot, dead = find_bad_pixels(mean, variance, patterns, usable)
+    use = usable & ~hot & ~dead
+    beam, centres = first.beam, sums.centres.reshape(*shape, 2)
+    centre, descan = _common_centre(beam, centres, fill_pixels(mean, use), use, sums)
+    total, bright, dark = (image.reshape(shape) for image in (sums.sums, sums.bright, sums.dark))
+    is_counts = not (sums.odd & (_NEGATIVE | _NOT_WHOLE)).any()
+    return Survey(
+        name=scan.name,
+        shape=scan.shape,
+        dtype=str(scan.dtype),
+        calibration=scan.calibration,
+        mean=mean,
+        variance=variance,
+        maximum=sums.maximum,
+        total=total,
+        bright_field=bright if beam.found else np.full(shape, np.nan),
+        annular_dark_field=dark if beam.found else np.full(shape, np.nan),
+        centre_px=centre,
+        beam_radius_px=beam.radius,
+        centres_px=centres,
+        descan_px=descan,
+        hot_pixels=hot,
+        dead_pixels=dead,
+        dead_positions=dead_positions,
+        detector_mask=use,
+        is_counts=is_counts,
+        fingerprint=_fingerprint(scan, mean, variance, sums.maximum, total),
+        warnings=_warnings(scan, beam, sums, int(hot.sum()), int(dead_positions.sum()), is_counts),
+    )
+
+
+def _common_centre(
+    beam: Beam, centres: NDArray[np.float64], mean: NDArray[np.float64], use: NDArray[np.bool_], sums: _Sums
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the centre of the scan and the descan; if the beam stands still, the mean pattern has the best."""
+    if not beam.found or not np.isfinite(centres).any():
+        return beam.centre, np.zeros_like(centres)
+    median = np.nanmedian(centres, axis=(0, 1))
+    descan = smooth_descan(centres, median, float(np.median(sums.bright[sums.sums != 0])))
+    whole = find_beam(mean, use, (float(median[0]), float(median[1])))
+    return (median if descan.any() or not whole.found else whole.centre), descan
+
+
+def _warnings(scan: Scan, beam: Beam, sums: _Sums, hot: int, dead: int, is_counts: bool) -> tuple[str, ...]:
+    """Return the warnings of a survey: only what may make a result wrong."""
+    found = []
+    if (sums.odd & _NEGATIVE).any():
+        found.append(f"{int(((sums.odd & _NEGATIVE) > 0).sum())} patterns have negative values: not electron counts.")
+    elif not is_counts:
+        found.append("Values are not whole numbers: not electron counts, so numbers of electrons are in their units.")
+    if not beam.found:
+        found.append(
+            "No direct beam was found: bright- and dark-field images are missing, patterns are not centred and "
+            "signal-to-noise ratios include everything."
+        )
+    if hot:
+        found.append(f"{hot} hot pixels were found and are left out.")
+    if dead:
+        found.append(f"{dead} patterns are empty and stay unassigned.")
+    return (*scan.assumptions, *found)
+
+
+def _fingerprint(scan: Scan, *images: NDArray[Any]) -> str:
+    digest = hashlib.sha256(f"{scan.shape} {scan.dtype}".encode())
+    for image in images:
+        digest.update(np.ascontiguousarray(image, dtype="<f8").tobytes())
+    return digest.hexdigest()
