@@ -1,0 +1,6 @@
+"""Averaged diffraction patterns of domains, and what averaging gains."""
+
+from clustem.averaging.averaging import average
+from clustem.averaging.record import Averages
+
+__all__ = ["Averages", "average"]
