@@ -1,0 +1,25 @@
+"""Domains from the similarity of neighbouring diffraction patterns."""
+
+from clustem.segmentation.agreement import adjusted_rand_index
+from clustem.segmentation.domains import Domains
+from clustem.segmentation.listing import domain_table
+from clustem.segmentation.outlines import contours
+from clustem.segmentation.parameters import LabelsParameters, PublishedParameters
+from clustem.segmentation.prefilter import published_prefilter
+from clustem.segmentation.segmenting import METHODS, segment
+from clustem.segmentation.similarity import published_similarity
+from clustem.segmentation.tree import MergeTree
+
+__all__ = [
+    "METHODS",
+    "Domains",
+    "LabelsParameters",
+    "MergeTree",
+    "PublishedParameters",
+    "adjusted_rand_index",
+    "contours",
+    "domain_table",
+    "published_prefilter",
+    "published_similarity",
+    "segment",
+]

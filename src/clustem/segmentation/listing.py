@@ -1,0 +1,75 @@
+"""The table of domains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import find_objects, mean
+
+from clustem.averaging import Averages
+from clustem.errors import InputError
+from clustem.segmentation.domains import Domains
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def domain_table(domains: Domains, averages: Averages) -> pd.DataFrame:
+    """Return one row per domain, in the order of the labels.
+
+    Columns: `label`; `positions`; `area_nm2` (calibrated scans); `centroid_y`, `centroid_x` in positions;
+    `equivalent_diameter` of a circle of the same area, in positions, `equivalent_diameter_nm` (calibrated);
+    `electrons`, `electrons_per_position`; `snr_single`, `snr_domain`, `snr_gain`; `mean_similarity` to the neighbours
+    (NaN if the method has none); `at_edge`, whether the scan cuts the domain.
+
+    Raises
+    ------
+    InputError
+        If `averages` does not belong to `domains`.
+    """
+    import pandas as pd
+
+    labels, number = domains.labels, domains.number
+    if len(averages.patterns) != number:
+        raise InputError(f"averages: expected {number} patterns, one per domain, got {len(averages.patterns)}")
+    index = np.arange(1, number + 1)
+    centroid = (
+        [np.atleast_1d(mean(grid, labels, index)) for grid in np.indices(labels.shape)] if number else [index, index]
+    )
+    diameter = np.sqrt(4 * domains.sizes / np.pi)
+    columns: dict[str, object] = {"label": index, "positions": domains.sizes}
+    step = domains.calibration.scan_step_yx_nm
+    if step is not None:
+        columns["area_nm2"] = domains.sizes * step[0] * step[1]
+    columns |= {"centroid_y": centroid[0], "centroid_x": centroid[1], "equivalent_diameter": diameter}
+    if step is not None:
+        columns["equivalent_diameter_nm"] = diameter * np.sqrt(step[0] * step[1])
+    columns |= {
+        "electrons": averages.electrons,
+        "electrons_per_position": averages.electrons / averages.positions,
+        "snr_single": averages.snr_single,
+        "snr_domain": averages.snr_domain,
+        "snr_gain": averages.snr_gain,
+        "mean_similarity": _mean_similarity(domains, index),
+        "at_edge": _at_edge(labels),
+    }
+    return pd.DataFrame(columns)
+
+
+def _mean_similarity(domains: Domains, index: NDArray[np.int64]) -> NDArray[np.float64]:
+    if domains.similarity is None or not index.size:
+        return np.full(index.size, np.nan)
+    known = np.isfinite(domains.similarity)
+    values = np.where(known, domains.similarity, 0)
+    return np.asarray(mean(values, np.where(known, domains.labels, 0), index))
+
+
+def _at_edge(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    height, width = labels.shape
+    boxes = (box for box in find_objects(labels) if box is not None)
+    return np.array(
+        [y.start == 0 or x.start == 0 or y.stop == height or x.stop == width for y, x in boxes],
+        dtype=bool,
+    )

@@ -1,0 +1,72 @@
+"""Parameters of the segmentation methods, validated when they are made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import Any, Literal
+
+from clustem.errors import InputError
+
+Border = Literal["full", "published"]
+
+
+def _finite(name: str, value: Any, low: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < low:
+        raise InputError(f"{name}: expected a number of at least {low:g}, got {value!r}")
+    return float(value)
+
+
+@dataclass(frozen=True)
+class PublishedParameters:
+    """Parameters of the published workflow (doi 10.1093/mam/ozag044).
+
+    Parameters
+    ----------
+    threshold : float, optional
+        Cosine similarity, in (−1, 1), from which two neighbouring positions belong together. None: chosen from the
+        tree.
+    smooth_sigma : float
+        Standard deviation in detector px of the Gaussian blur before patterns are compared; 0 = none.
+    min_size : int
+        Smaller clusters become unassigned; in positions.
+    border : {"full", "published"}
+        ``"full"`` treats all positions alike. ``"published"`` is the authors' rule: positions in the two outermost
+        rows and columns only start clusters, never join one.
+    prefilter : bool
+        Whether the correlative prefilter runs first (it makes noise alike; see the guide).
+    """
+
+    threshold: float | None = None
+    smooth_sigma: float = 0.0
+    min_size: int = 5
+    border: Border = "full"
+    prefilter: bool = False
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None:
+            value = self.threshold
+            if isinstance(value, bool) or not isinstance(value, Real) or not -1 < value < 1:
+                raise InputError(
+                    f"threshold: expected a cosine similarity between -1 and 1 (both excluded), got {value!r}; "
+                    "leave it out to have one chosen"
+                )
+            object.__setattr__(self, "threshold", float(value))
+        object.__setattr__(self, "smooth_sigma", _finite("smooth_sigma", self.smooth_sigma, 0))
+        if isinstance(self.min_size, bool) or not isinstance(self.min_size, Integral) or self.min_size < 1:
+            raise InputError(f"min_size: expected a whole number of positions of at least 1, got {self.min_size!r}")
+        object.__setattr__(self, "min_size", int(self.min_size))
+        if self.border not in ("full", "published"):
+            raise InputError(f"border: expected 'full' or 'published', got {self.border!r}")
+        if not isinstance(self.prefilter, bool):
+            raise InputError(f"prefilter: expected True or False, got {self.prefilter!r}")
+
+    def with_threshold(self, threshold: float) -> PublishedParameters:
+        """Return the same parameters with the threshold that was used."""
+        return replace(self, threshold=threshold)
+
+
+@dataclass(frozen=True)
+class LabelsParameters:
+    """Parameters of ``method="labels"``: the label image is the user's own, so there are none."""

@@ -1,0 +1,205 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
+from clustem.calibration import Calibration
+from clustem.errors import InputError
+from clustem.passes import execution
+from clustem.scan import Scan
+from clustem.segmentation import published_prefilter
+from clustem.segmentation._kernels import pair_products, weighted_sums
+
+SMALL = {"radius": 2, "sigma": 1.0, "edge": 1, "corr_range": (0.2, 0.7)}
+
+
+def patterns_of(seed=0, shape=(6, 7, 10, 11), dtype=np.uint16):
+    """Two kinds of pattern, left and right, and noise."""
+    generator = np.random.default_rng(seed)
+    kinds = generator.gamma(0.3, 40, (2, *shape[2:]))
+    left = (np.arange(shape[1]) < shape[1] // 2).astype(int)
+    return generator.poisson(np.broadcast_to(kinds[left], shape)).astype(dtype)
+
+
+def weights_of(patterns, *, corr_range, radius, sigma, edge, mask=True):
+    """Correlations of every pattern with every other, as weights (n, n), by the formula; NaN for empty patterns."""
+    height, width, *detector = patterns.shape
+    y, x = (np.arange(n) - (n - 1) / 2 for n in detector)
+    weight = (y[:, None] ** 2 + x**2) / np.prod(detector)
+    inside = np.zeros(detector, bool)
+    inside[edge : detector[0] - edge, edge : detector[1] - edge] = True
+    weight = weight * inside * mask
+    blurred = gaussian_filter(patterns.astype(float), sigma, axes=(2, 3), mode="reflect")
+    features = weight * (blurred - (weight * blurred).sum((2, 3), keepdims=True) / weight.sum())
+    features = features.reshape(height * width, -1)
+    with np.errstate(invalid="ignore"):
+        features /= np.linalg.norm(features, axis=1)[:, None]
+    alike = np.clip((features @ features.T - corr_range[0]) / (corr_range[1] - corr_range[0]), 0, 1)
+    place = np.stack(np.indices((height, width)), -1).reshape(-1, 2)
+    distance = np.hypot(*(place[:, None] - place[None]).transpose(2, 0, 1))
+    return np.where((alike > 1e-3) & (distance <= radius + 0.5) & (distance > 0), alike, 0)
+
+
+def oracle(patterns, **parameters):
+    flat = patterns.reshape(-1, *patterns.shape[2:]).astype(float)
+    weights = weights_of(patterns, **parameters)
+    sums = flat + np.einsum("rn,nyx->ryx", weights, flat)
+    return (sums / (1 + weights.sum(1))[:, None, None]).reshape(patterns.shape)
+
+
+def test_published_numbers(counts, prefiltered):
+    positions, expected = prefiltered
+    filtered = published_prefilter(counts, border="published")
+    rows = {int(y): filtered.read(y, y + 1)[0] for y in np.unique(positions[:, 0])}
+    result = np.stack([rows[y][x] for y, x in positions.tolist()])
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+    full = published_prefilter(counts)
+    inner = positions.tolist().index([10, 10])
+    differs = np.abs(full.pattern(10, 10) - expected[inner]).max()
+    assert differs > 1e-3, "the own pattern counts once with border='full'"
+
+
+def test_the_formula():
+    patterns = patterns_of()
+    expected = oracle(patterns, **SMALL)
+    assert np.abs(expected - patterns).max() > 5, "nothing was averaged"
+    np.testing.assert_allclose(np.asarray(published_prefilter(patterns, **SMALL)), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_published_border():
+    """The own pattern is one of its neighbours, and row 0 and column 0 give nothing, not even to themselves."""
+    patterns = patterns_of(1)
+    weights = weights_of(patterns, **SMALL) + np.eye(42)
+    place = np.indices((6, 7)).reshape(2, -1)
+    weights[:, (place == 0).any(0)] = 0
+    flat = patterns.reshape(42, 10, 11).astype(float)
+    sums = flat + np.einsum("rn,nyx->ryx", weights, flat)
+    expected = (sums / (1 + weights.sum(1))[:, None, None]).reshape(patterns.shape)
+    result = np.asarray(published_prefilter(patterns, border="published", **SMALL))
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=10, deadline=None)
+@given(start=st.integers(0, 5), rows=st.integers(1, 6), border=st.sampled_from(["full", "published"]))
+def test_rows_do_not_depend_on_how_many_are_read(start, rows, border):
+    filtered = published_prefilter(patterns_of(2), border=border, **SMALL)
+    stop = min(start + rows, 6)
+    with execution(threads=2):
+        whole = filtered.read(0, 6)
+    with execution(threads=1):
+        assert filtered.read(start, stop).tobytes() == whole[start:stop].tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.float32, np.float64])
+def test_types_of_the_same_values_agree(dtype):
+    expected = np.asarray(published_prefilter(patterns_of(3) % 256, **SMALL))
+    result = np.asarray(published_prefilter((patterns_of(3) % 256).astype(dtype), **SMALL))
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
+
+
+def test_it_is_lazy_and_keeps_what_the_scan_is():
+    patterns = patterns_of(4)
+    reads = []
+    mask = np.ones((10, 11), bool)
+    mask[3, 4] = False
+
+    def reader(start, stop):
+        reads.append((start, stop))
+        return patterns[start:stop]
+
+    scan = Scan(
+        patterns.shape,
+        patterns.dtype,
+        reader,
+        calibration=Calibration(energy_keV=200),
+        name="film",
+        detector_mask=mask,
+        assumptions=("assumed",),
+    )
+    filtered = published_prefilter(scan, **SMALL)
+    assert reads == []
+    assert (filtered.shape, filtered.dtype, filtered.name) == (patterns.shape, np.float32, "film (prefiltered)")
+    assert (filtered.calibration, filtered.assumptions) == (scan.calibration, ("assumed",))
+    rows = filtered.read(3, 4)
+    assert reads == [(1, 6)], "two rows of halo"
+    assert rows.dtype == np.float32
+    expected = oracle(patterns * mask, **SMALL, mask=mask)
+    np.testing.assert_allclose(rows, expected[3:4], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("low", [-0.5, 0.2])
+def test_empty_patterns_neither_give_nor_take(low):
+    patterns = patterns_of(5)
+    patterns[2, 3] = 0
+    result = np.asarray(published_prefilter(patterns, **{**SMALL, "corr_range": (low, 0.7)}))
+    assert not result[2, 3].any()
+    with np.errstate(invalid="ignore"):
+        expected = oracle(patterns, **{**SMALL, "corr_range": (low, 0.7)})
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_identical_patterns_stay_as_they_are():
+    patterns = np.broadcast_to(patterns_of(6)[0, 0], (3, 3, 10, 11))
+    np.testing.assert_allclose(np.asarray(published_prefilter(patterns, **SMALL)), patterns, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"edge": 5}, "edge: a frame of 5 px leaves nothing of the 10×11 detector to compare; choose a smaller edge"),
+        ({"edge": 50}, "edge: a frame of 50 px leaves nothing"),
+        ({"edge": -1}, "edge: expected at least 0, got -1"),
+        ({"edge": 1.5}, "edge: expected"),
+        ({"radius": 0}, "radius: expected at least 1, got 0"),
+        ({"radius": np.nan}, "radius: expected at least 1"),
+        ({"sigma": -1.0}, "sigma: expected at least 0, got -1.0"),
+        ({"corr_range": (0.9, 0.9)}, r"corr_range: expected -1 ≤ low < high ≤ 1, got \(0.9, 0.9\)"),
+        ({"corr_range": (0.5, 1.1)}, "corr_range: expected -1 ≤ low < high ≤ 1"),
+        ({"border": "none"}, "border: expected 'full' or 'published', got 'none'"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(InputError, match=message):
+        published_prefilter(patterns_of(), **{**SMALL, **options})
+
+
+def test_the_published_defaults_do_not_fit_a_tiny_detector():
+    with pytest.raises(InputError, match="edge: a frame of 12 px leaves nothing of the 10×11 detector"):
+        published_prefilter(patterns_of())
+
+
+def test_kernel_of_products_compiled_and_as_plain_python():
+    features = np.random.default_rng(0).random((3, 4, 5), np.float32)
+    offsets = np.array([[0, 1], [1, -2], [2, 0]])
+    compiled, plain = np.zeros((3, 3, 4)), np.zeros((3, 3, 4))
+    pair_products(features, offsets, 0, 3, compiled)
+    pair_products.py_func(features, offsets, 0, 3, plain)
+    np.testing.assert_allclose(compiled, plain, rtol=1e-12)
+    for (m, y, x), product in np.ndenumerate(compiled):
+        u, v = y + offsets[m, 0], x + offsets[m, 1]
+        if u < 3 and 0 <= v < 4:
+            assert product == pytest.approx(features[y, x].astype(float) @ features[u, v])
+        else:
+            assert np.isnan(product)
+
+
+def test_kernel_of_sums_compiled_and_as_plain_python():
+    """A column of three patterns, the middle one wanted: weights by hand."""
+    patterns = np.array([[[1, 2]], [[10, 20]], [[100, 400]]], np.uint16)
+    offsets = np.array([[1, 0]])
+    products = np.array([[[0.875], [0.95], [np.nan]]])  # weights 0.25 and, with low 0.85 and high 0.95, 1
+    donors, own = np.ones((3, 1), bool), np.ones((3, 1))
+    for kernel in (weighted_sums, weighted_sums.py_func):
+        filtered = np.zeros((1, 1, 2), np.float32)
+        kernel(patterns, products, offsets, 0.85, 0.95, donors, own, 1, 0, 1, filtered)
+        np.testing.assert_allclose(filtered[0, 0], [(10 + 0.25 + 100) / 2.25, (20 + 0.5 + 400) / 2.25], rtol=1e-6)
+    donors[2] = False
+    own[1] = 2
+    for kernel in (weighted_sums, weighted_sums.py_func):
+        kernel(patterns, products, offsets, 0.85, 0.95, donors, own, 1, 0, 1, filtered)
+        np.testing.assert_allclose(filtered[0, 0], [20.25 / 2.25, 40.5 / 2.25], rtol=1e-6)
+    products[:] = np.nan
+    for kernel in (weighted_sums, weighted_sums.py_func):
+        kernel(patterns, products, offsets, 0.85, 0.95, donors, own, 1, 0, 1, filtered)
+        np.testing.assert_array_equal(filtered[0, 0], [10, 20])
