@@ -1,0 +1,116 @@
+"""The results folder: whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from clustem.errors import InputError, OutputError
+from clustem.results.record import Results
+from clustem.results.storage import FILE_NAME, save_results
+
+
+def check_output(target: Path, *, force: bool, source: Path | None = None) -> None:
+    """Raise OutputError if results cannot be written to the folder `target`.
+
+    With `force` an existing results folder may be replaced, but nothing else, and never the folder that holds `source`.
+    """
+    if not target.name:
+        raise OutputError(f"output: expected the name of a new folder, got {str(target)!r}")
+    if target.exists() or target.is_symlink():
+        if not force:
+            raise OutputError(
+                f"output: {target} exists; choose another folder, or give --force (force=True) to replace it"
+            )
+        if not target.is_dir() or target.is_symlink() or (any(target.iterdir()) and not (target / FILE_NAME).is_file()):
+            raise OutputError(
+                f"output: {target} is not a results folder of clustem, so it is not replaced; choose another"
+            )
+        if source is not None and target.resolve() in source.resolve().parents:
+            raise OutputError(
+                f"output: {target} holds the scan {source.name}, so it is not replaced; choose another folder"
+            )
+    parent = target.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(f"output: {target} cannot be made, because {parent} is not a folder that can be written to")
+
+
+@contextmanager
+def whole_folder(target: Path, *, force: bool) -> Iterator[Path]:
+    """Give a temporary folder beside `target` that takes its place when the block ends without an error.
+
+    Raises
+    ------
+    OutputError
+        If writing fails, for example because the disk is full; nothing is left behind then.
+    """
+    target = target.absolute()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        yield temporary
+        _put_in_place(temporary, target, force)
+    except InputError:
+        raise
+    except (OSError, RuntimeError) as error:
+        number = getattr(error, "errno", None)
+        full = number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+        cause = "the disk is full" if full else str(error)
+        raise OutputError(
+            f"output: {target} could not be written: {cause}; nothing was left behind. "
+            "Free space or choose another place"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(temporary: Path, target: Path, force: bool) -> None:
+    if not target.exists():
+        temporary.rename(target)
+        return
+    if not force:
+        raise OutputError(f"output: {target} appeared while the results were computed; choose another folder")
+    replaced = target.with_name(f".{target.name}.{os.getpid()}.replaced")
+    target.rename(replaced)
+    try:
+        temporary.rename(target)
+    except BaseException:
+        replaced.rename(target)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def write_tables(results: Results, folder: Path) -> None:
+    """Write `results.h5`, `domains.csv` and `labels.tif` into an existing folder."""
+    save_results(results, folder / FILE_NAME)
+    results.table.to_csv(folder / "domains.csv", index=False, float_format="%.6g", lineterminator="\n")
+    _write_labels(results, folder / "labels.tif")
+
+
+def _write_labels(results: Results, path: Path) -> None:
+    """Write the labels as a TIFF of 16 bits, or 32 if there are more domains; its resolution is the scan step."""
+    from tifffile import imwrite
+
+    labels = results.domains.labels
+    few = results.domains.number < 2**16
+    step = results.domains.calibration.scan_step_yx_nm
+    resolution = {} if step is None else {"resolution": (1e7 / step[1], 1e7 / step[0]), "resolutionunit": "CENTIMETER"}
+    imwrite(
+        path,
+        labels.astype(np.uint16 if few else np.uint32),
+        photometric="minisblack",
+        metadata=None,
+        software="clustem",
+        description="Domain labels, 0 = unassigned",
+        **resolution,
+    )

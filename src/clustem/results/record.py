@@ -1,0 +1,73 @@
+"""The record of a whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.averaging import Averages
+from clustem.segmentation import Domains, contours, domain_table
+from clustem.surveying import Survey
+from clustem.tables import size_text, table_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Results:
+    """Everything a run found, made by :func:`clustem.run` or :func:`clustem.open_results`.
+
+    Attributes
+    ----------
+    survey : Survey
+    domains : Domains
+    averages : Averages
+    recipe : mapping
+        Every parameter of the run, by table and name, as in `recipe.toml`.
+    provenance : mapping
+        Where the results come from: input identity, versions, conventions.
+    path : Path, optional
+        The results folder, if there is one.
+    """
+
+    survey: Survey
+    domains: Domains
+    averages: Averages
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    path: Path | None = None
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per domain, see :func:`clustem.domain_table`."""
+        return domain_table(self.domains, self.averages)
+
+    @property
+    def contours(self) -> dict[int, list[NDArray[np.float64]]]:
+        """Closed outlines of every domain, see :func:`clustem.contours`."""
+        return contours(self.domains)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All warnings of survey, segmentation and averaging, in that order."""
+        return self.survey.warnings + self.domains.warnings + self.averages.warnings
+
+    def __repr__(self) -> str:
+        gain = self.averages.snr_gain[np.isfinite(self.averages.snr_gain)]
+        return table_text(
+            f"Results for {self.survey.name}",
+            [
+                ("domains", f"{self.domains.number} ({(self.domains.labels == 0).mean():.1%} of positions unassigned)"),
+                ("chosen", self.domains.reason or None),
+                ("signal-to-noise gain", f"median {np.median(gain):.3g}" if gain.size else None),
+                ("data reduction", f"{size_text(self.averages.bytes_in)} → {size_text(self.averages.bytes_out)}"),
+                ("folder", self.path),
+                *(("warning", text) for text in self.warnings),
+            ],
+        )

@@ -1,0 +1,96 @@
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from clustem.errors import InputError, OutputError
+from clustem.results import check_output, whole_folder, write_tables
+
+
+def test_folder_appears_whole(tmp_path):
+    target = tmp_path / "new" / "out"
+    with whole_folder(target, force=False) as folder:
+        (folder / "a.txt").write_text("a")
+        assert not target.exists()
+    assert [path.name for path in target.iterdir()] == ["a.txt"]
+    assert [path.name for path in target.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("x"), InputError("x"), SystemExit(1)])
+def test_nothing_is_left_after_an_error(tmp_path, error):
+    def write():
+        with whole_folder(tmp_path / "out", force=False) as folder:
+            (folder / "a.txt").write_text("a")
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_is_named(tmp_path):
+    with pytest.raises(OutputError, match="the disk is full"), whole_folder(tmp_path / "out", force=False):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_force_replaces_results_only(tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "results.h5").write_text("old")
+    check_output(target, force=True)
+    with whole_folder(target, force=True) as folder:
+        (folder / "new.txt").write_text("new")
+        assert (target / "results.h5").exists()
+    assert [path.name for path in target.iterdir()] == ["new.txt"]
+    with pytest.raises(OutputError, match="not a results folder"):
+        check_output(target, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_failed_replacement_keeps_the_old_folder(tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "results.h5").write_text("old")
+    with pytest.raises(KeyError), whole_folder(target, force=True):
+        raise KeyError("x")
+    assert (target / "results.h5").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_refusals(tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    with pytest.raises(OutputError, match="exists"):
+        check_output(target, force=False)
+    with pytest.raises(OutputError, match="name of a new folder"):
+        check_output(Path(), force=False)
+    (target / "results.h5").touch()
+    (target / "scan.npy").touch()
+    with pytest.raises(OutputError, match=r"holds the scan scan\.npy"):
+        check_output(target, force=True, source=target / "scan.npy")
+    with pytest.raises(OutputError, match="not a folder that can be written"):
+        check_output(target / "scan.npy" / "out", force=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_unwritable_parent(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="can be written"):
+        check_output(tmp_path / "out", force=False)
+
+
+def test_tables(demo_results, tmp_path):
+    write_tables(demo_results, tmp_path)
+    table = pd.read_csv(tmp_path / "domains.csv")
+    assert table["positions"].sum() == demo_results.domains.sizes.sum()
+    with tifffile.TiffFile(tmp_path / "labels.tif") as file:
+        page = file.pages[0]
+        np.testing.assert_array_equal(page.asarray(), demo_results.domains.labels)
+        assert page.asarray().dtype == np.uint16
+        # 0.4 nm per position are 2.5e7 positions per centimetre
+        assert page.tags["XResolution"].value[0] / page.tags["XResolution"].value[1] == pytest.approx(2.5e7)

@@ -1,0 +1,82 @@
+import json
+from dataclasses import fields, is_dataclass
+
+import h5py
+import numpy as np
+import pytest
+
+import clustem
+from clustem.results.storage import save_results
+
+
+def assert_same(first, second):
+    assert type(first) is type(second)
+    for item in fields(first):
+        a, b = getattr(first, item.name), getattr(second, item.name)
+        if isinstance(a, np.ndarray):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
+        elif is_dataclass(a):
+            assert_same(a, b)
+        elif isinstance(a, float) and np.isnan(a):
+            assert np.isnan(b)
+        elif item.name not in ("path", "recipe", "provenance"):
+            assert a == b, item.name
+
+
+def test_round_trip(demo_results, tmp_path):
+    save_results(demo_results, tmp_path / "results.h5")
+    again = clustem.open_results(tmp_path)
+    for name in ("survey", "domains", "averages"):
+        assert_same(getattr(demo_results, name), getattr(again, name))
+    assert again.recipe == demo_results.recipe
+    assert again.provenance == demo_results.provenance
+    assert again.path == tmp_path
+    assert again.table.equals(demo_results.table)
+    np.testing.assert_array_equal(again.domains.tree.cut(number=5), demo_results.domains.tree.cut(number=5))
+
+
+def test_file_opens_by_path_and_says_its_conventions(demo_results, tmp_path):
+    save_results(demo_results, tmp_path / "results.h5")
+    assert clustem.open_results(tmp_path / "results.h5").domains.number == demo_results.domains.number
+    with h5py.File(tmp_path / "results.h5") as file:
+        assert "0 is unassigned" in file.attrs["conventions"]
+        assert json.loads(file.attrs["recipe"])["segmentation"]["detector_mask"] == "outside-beam"
+        assert file["averages/patterns"].shape == demo_results.averages.patterns.shape
+
+
+def test_results_without_tree_or_beam_come_back(tmp_path):
+    patterns = np.random.default_rng(0).poisson(5, (4, 5, 12, 12))
+    results = clustem.run(patterns, labels=np.arange(20).reshape(4, 5) % 3)
+    assert np.isnan(results.survey.beam_radius_px)
+    save_results(results, tmp_path / "results.h5")
+    again = clustem.open_results(tmp_path)
+    assert_same(results.domains, again.domains)
+    assert again.domains.tree is None
+    assert np.isnan(again.survey.beam_radius_px)
+
+
+def test_missing_foreign_newer_and_damaged(demo_results, tmp_path):
+    with pytest.raises(clustem.MissingFileError, match=r"expected a folder made by 'clustem run'"):
+        clustem.open_results(tmp_path)
+    path = tmp_path / "results.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["format"] = "other"
+    with pytest.raises(clustem.InputError, match="another program"):
+        clustem.open_results(tmp_path)
+    save_results(demo_results, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(clustem.InputError, match="cannot be read as results"):
+        clustem.open_results(tmp_path)
+    path.write_bytes(whole)
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = 99
+    with pytest.raises(clustem.InputError, match="upgrade clustem"):
+        clustem.open_results(tmp_path)
+
+
+def test_repr_names_what_matters(demo_results):
+    text = repr(demo_results)
+    assert "data reduction" in text
+    assert str(demo_results.domains.number) in text
