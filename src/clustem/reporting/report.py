@@ -1,0 +1,180 @@
+"""The report: one HTML page that holds everything it shows."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import numpy as np
+from matplotlib import style
+from matplotlib.figure import Figure
+
+from clustem.reporting.charts import plot_domain_sizes, plot_snr_gain, plot_threshold
+from clustem.reporting.gallery import plot_gallery
+from clustem.reporting.maps import plot_beam_displacement, plot_domain_map, plot_scan_images
+from clustem.reporting.numerals import column_texts, number_text
+from clustem.reporting.patterns import plot_mean_patterns
+from clustem.results import CONVENTIONS, Results
+
+DPI, LOW_DPI = 150, 100
+LARGE = 1_000_000  # bytes of one picture
+GALLERY = 24
+TABLE_ROWS = 200
+HEADINGS = {
+    "label": "label",
+    "positions": "positions",
+    "area_nm2": "area (nm²)",
+    "centroid_y": "centroid y",
+    "centroid_x": "centroid x",
+    "equivalent_diameter": "diameter (positions)",
+    "equivalent_diameter_nm": "diameter (nm)",
+    "electrons": "electrons",
+    "electrons_per_position": "electrons per position",
+    "snr_single": "SNR of one",
+    "snr_domain": "SNR of average",
+    "snr_gain": "SNR gain",
+    "mean_similarity": "mean similarity",
+    "at_edge": "at edge",
+}
+
+
+def render_report(results: Results) -> str:
+    """Return the report of a run as one HTML page, with images inside it and nothing outside.
+
+    The same results give the same bytes: the page holds no dates.
+
+    Parameters
+    ----------
+    results : Results
+
+    Returns
+    -------
+    str
+    """
+    source = files("clustem.reporting").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    heading, rows = _table(results)
+    return environment.from_string(source).render(
+        results=results,
+        survey=results.survey,
+        summary=list(_summary(results)),
+        figures={name: _embed(figure) for name, figure in _figures(results)},
+        counts=_counts(results),
+        gallery=GALLERY,
+        heading=heading,
+        rows=rows,
+        recipe=_tables(results.recipe),
+        conventions=_conventions(results),
+    )
+
+
+def _figures(results: Results) -> Iterator[tuple[str, Figure]]:
+    """Make the figures one after the other, those that have something to show."""
+    yield "map", plot_domain_map(results)
+    yield "images", plot_scan_images(results)
+    yield "patterns", plot_mean_patterns(results.survey)
+    if results.survey.descan_px.any():
+        yield "displacement", plot_beam_displacement(results.survey)
+    if results.domains.number:
+        yield "gallery", plot_gallery(results, number=GALLERY)
+        yield "sizes", plot_domain_sizes(results.domains)
+        yield "gain", plot_snr_gain(results.averages)
+    if results.domains.tree is not None:
+        yield "threshold", plot_threshold(results.domains)
+
+
+def _embed(figure: Figure) -> dict[str, Any]:
+    """Return the figure as a PNG in a data address, and its width in CSS px.
+
+    Noisy images take many bytes and gain nothing from resolution, so large pictures are drawn again with less.
+    """
+    picture = _png(figure, DPI)
+    if len(picture) > LARGE:
+        picture = _png(figure, LOW_DPI)
+    address = "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
+    return {"address": address, "width": round(100 * float(figure.get_size_inches()[0]))}
+
+
+def _png(figure: Figure, dpi: int) -> bytes:
+    buffer = io.BytesIO()
+    with style.context("default"):
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _summary(results: Results) -> Iterator[str]:
+    """Say in short phrases what was found."""
+    domains, averages = results.domains, results.averages
+    yield f"{domains.number:,} domain" + "s" * (domains.number != 1)
+    yield f"{(domains.labels == 0).mean():.1%} of {domains.labels.size:,} positions unassigned"
+    gain = averages.snr_gain[np.isfinite(averages.snr_gain)]
+    if gain.size:
+        yield f"signal-to-noise gain {number_text(float(np.median(gain)))}× (median)"
+    if domains.number:
+        yield f"data reduction {number_text(averages.data_reduction)}×"
+    if domains.reason:
+        yield domains.reason
+
+
+def _counts(results: Results) -> dict[str, int]:
+    """Return the numbers that the captions quote."""
+    survey = results.survey
+    return {
+        "domains": results.domains.number,
+        "dead_positions": int(survey.dead_positions.sum()),
+        "hot": int(survey.hot_pixels.sum()),
+        "dead": int(survey.dead_pixels.sum()),
+        "virtual": int(np.isfinite(survey.bright_field).any()),
+        "unused": int((~survey.detector_mask).sum()),
+    }
+
+
+def _table(results: Results) -> tuple[list[str], list[list[str]]]:
+    """Return heading and rows of the table of domains, the largest first."""
+    table = results.table.sort_values("positions", ascending=False, kind="stable").head(TABLE_ROWS)
+    heading = [HEADINGS.get(str(name), str(name)) for name in table.columns]
+    if not results.survey.is_counts:
+        heading = [name.replace("electrons", "intensity") for name in heading]
+    columns = [column_texts(table[name].tolist()) for name in table.columns]
+    return heading, [list(row) for row in zip(*columns, strict=True)]
+
+
+def _tables(recipe: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the recipe as (table, [(name, value), …]); values outside any table come first, under no name."""
+    loose = {name: value for name, value in recipe.items() if not isinstance(value, Mapping)}
+    nested = {name: value for name, value in recipe.items() if isinstance(value, Mapping)}
+    tables = {**({"": loose} if loose else {}), **nested}
+    return [(title, [(name, _value(value)) for name, value in table.items()]) for title, table in tables.items()]
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "not given"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _conventions(results: Results) -> list[str]:
+    """Return what a reader has to know to use the numbers."""
+    step = results.survey.calibration.scan_step_yx_nm
+    pixel = results.survey.calibration.inv_angstrom_per_px
+    scan_unit = "The scan step is not known: lengths are in positions."
+    if step is not None:
+        scan_unit = f"Scan step (y, x): {step[0]:g}, {step[1]:g} nm."
+    detector_unit = "The detector is not calibrated: reciprocal lengths are in px."
+    if pixel is not None:
+        detector_unit = f"Detector pixel: {pixel:.6g} 1/Å."
+    return [
+        *CONVENTIONS,
+        scan_unit,
+        detector_unit,
+        "Signal-to-noise ratio: SNR² = 2R/(1 − R), with R the correlation of two thinned halves, direct beam masked.",
+        "– means no value, never zero.",
+    ]
