@@ -1,0 +1,310 @@
+"""The command line: thin, one command per public function."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clustem.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from clustem.results import Results
+
+app = typer.Typer(
+    name="clustem",
+    help="Find the crystallographic domains of a 4D-STEM scan, outline them and average their patterns.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+_INPUT, _SEGMENTATION, _CALIBRATION, _OUTPUT = "Input", "Segmentation", "Calibration", "Output"
+
+Source = Annotated[str, typer.Argument(help="A scan, FILE::/ADDRESS of one inside a file, or a recipe.toml.")]
+ScanShape = Annotated[
+    str | None, typer.Option(help="Scan positions YxX, for stacks of patterns.", rich_help_panel=_INPUT)
+]
+Dataset = Annotated[str | None, typer.Option(help="Address inside the file.", rich_help_panel=_INPUT)]
+DetectorShape = Annotated[str | None, typer.Option(help="Pixels YxX, for raw binary.", rich_help_panel=_INPUT)]
+Dtype = Annotated[str | None, typer.Option(help="Number type, for raw binary: uint16, >u2 …", rich_help_panel=_INPUT)]
+PixelSize = Annotated[
+    float | None, typer.Option("--inv-angstrom-per-px", help="Detector pixel in 1/Å.", rich_help_panel=_CALIBRATION)
+]
+ScanStep = Annotated[str | None, typer.Option(help="Scan step in nm, or Y,X.", rich_help_panel=_CALIBRATION)]
+Energy = Annotated[
+    float | None,
+    typer.Option("--energy-keV", "--energy-kev", help="Electron energy in keV.", rich_help_panel=_CALIBRATION),
+]
+Semiangle = Annotated[float | None, typer.Option(help="Convergence semi-angle in mrad.", rich_help_panel=_CALIBRATION)]
+Centre = Annotated[str | None, typer.Option("--centre-px", help="Direct beam Y,X in px.", rich_help_panel=_CALIBRATION)]
+Rotation = Annotated[
+    float | None, typer.Option(help="Detector to scan, degrees clockwise.", rich_help_panel=_CALIBRATION)
+]
+Flip = Annotated[bool | None, typer.Option(help="Reverse k_y first.", rich_help_panel=_CALIBRATION)]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing results folder.", rich_help_panel=_OUTPUT)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print choices as they are made.", rich_help_panel=_OUTPUT)
+]
+
+
+@app.command()
+def run(
+    source: Source,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The results folder to make.", rich_help_panel=_OUTPUT)
+    ],
+    *,
+    method: Annotated[str | None, typer.Option(help="published, or labels.", rich_help_panel=_SEGMENTATION)] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Cosine similarity in (-1, 1); left out, one is chosen.", rich_help_panel=_SEGMENTATION),
+    ] = None,
+    smooth_sigma: Annotated[
+        float | None, typer.Option(help="Blur before comparison, px.", rich_help_panel=_SEGMENTATION)
+    ] = None,
+    detector_mask: Annotated[
+        str | None,
+        typer.Option(
+            help="outside-beam, annulus:INNER-OUTER, beam-stop, or an image (.npy .tif .png).",
+            rich_help_panel=_SEGMENTATION,
+        ),
+    ] = None,
+    scan_mask: Annotated[
+        str | None, typer.Option(help="sample, or an image (.npy .tif .png).", rich_help_panel=_SEGMENTATION)
+    ] = None,
+    min_size: Annotated[
+        int | None, typer.Option(help="Smallest domain, positions.", rich_help_panel=_SEGMENTATION)
+    ] = None,
+    border: Annotated[str | None, typer.Option(help="full, or published.", rich_help_panel=_SEGMENTATION)] = None,
+    prefilter: Annotated[
+        bool | None, typer.Option(help="Average with similar neighbours first.", rich_help_panel=_SEGMENTATION)
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Your own label image (.npy .tif).", rich_help_panel=_SEGMENTATION)
+    ] = None,
+    centre: Annotated[
+        bool | None, typer.Option(help="Move patterns to a common centre.", rich_help_panel=_SEGMENTATION)
+    ] = None,
+    dataset: Dataset = None,
+    scan_shape: ScanShape = None,
+    detector_shape: DetectorShape = None,
+    dtype: Dtype = None,
+    inv_angstrom_per_px: PixelSize = None,
+    scan_step_nm: ScanStep = None,
+    energy_kev: Energy = None,
+    semiangle_mrad: Semiangle = None,
+    centre_px: Centre = None,
+    detector_rotation_deg: Rotation = None,
+    detector_flip: Flip = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Survey, segment and average a scan, and write a results folder with a report."""
+    with _guarded(verbose) as console:
+        import clustem
+
+        calibration = _calibration(
+            inv_angstrom_per_px=inv_angstrom_per_px,
+            scan_step_nm=_numbers("scan_step_nm", scan_step_nm, float),
+            energy_keV=energy_kev,
+            semiangle_mrad=semiangle_mrad,
+            centre_px=_numbers("centre_px", centre_px, float),
+            detector_rotation_deg=detector_rotation_deg,
+            detector_flip=detector_flip,
+        )
+        with _progress(shown=not quiet):
+            results = clustem.run(
+                source,
+                output=output,
+                force=force,
+                method=method,
+                threshold=threshold,
+                smooth_sigma=smooth_sigma,
+                detector_mask=detector_mask,
+                scan_mask=scan_mask,
+                min_size=min_size,
+                border=border,
+                prefilter=prefilter,
+                labels=labels,
+                centre=centre,
+                calibration=calibration,
+                dataset=dataset,
+                scan_shape=_numbers("scan_shape", scan_shape, int),
+                detector_shape=_numbers("detector_shape", detector_shape, int),
+                dtype=dtype,
+            )
+        _summarise(console, results, quiet)
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The results folder to make.", rich_help_panel=_OUTPUT)
+    ] = Path("clustem-demo"),
+    *,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run the main job on the sample that comes with the package, and say how right it was."""
+    with _guarded(verbose) as console:
+        from clustem.demonstration import run_demo
+
+        with _progress(shown=not quiet):
+            results, truth = run_demo(output, force=force)
+        _summarise(console, results, quiet)
+        if not quiet:
+            console.print(truth, highlight=False)
+
+
+@app.command()
+def info(
+    source: Annotated[str, typer.Argument(help="A scan, or FILE::/ADDRESS of one inside a file.")],
+    *,
+    dataset: Dataset = None,
+    scan_shape: ScanShape = None,
+    detector_shape: DetectorShape = None,
+    dtype: Dtype = None,
+    verbose: Verbose = False,
+) -> None:
+    """Show what is known of a scan, and what a run would assume; reads only a few patterns."""
+    with _guarded(verbose) as console:
+        from clustem.formats import open_scan
+        from clustem.surveying import describe_scan
+
+        scan = open_scan(
+            source,
+            dataset=dataset,
+            scan_shape=_numbers("scan_shape", scan_shape, int),
+            detector_shape=_numbers("detector_shape", detector_shape, int),
+            dtype=dtype,
+        )
+        console.print(describe_scan(scan), highlight=False, soft_wrap=True, markup=False)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"clustem {version('clustem')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Hold the options before the command."""
+
+
+@contextmanager
+def _guarded(verbose: bool) -> Iterator[Console]:
+    """Turn errors into messages and exit codes."""
+    from rich.console import Console
+
+    errors = Console(stderr=True, soft_wrap=True)
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        yield Console(soft_wrap=True)
+    except InputError as error:
+        errors.print(f"error: {error}", style="red", highlight=False, markup=False)
+        raise typer.Exit(EXIT_INPUT) from None
+    except KeyboardInterrupt:
+        errors.print("interrupted: nothing was written", highlight=False)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except typer.Exit:
+        raise
+    except MemoryError:
+        errors.print("error: there is not enough memory; close other programs, or crop or bin the scan", style="red")
+        raise typer.Exit(EXIT_FAILED) from None
+    except Exception as error:
+        if verbose:
+            traceback.print_exc()
+        errors.print(
+            f"error: {type(error).__name__}: {error}\nThis is a defect of clustem: please report it with the output of "
+            "the same command and --verbose",
+            style="red",
+            highlight=False,
+            markup=False,
+        )
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[None]:
+    """Show a bar per pass, with its rate and the time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from clustem.passes import execution
+    from clustem.tables import size_text
+
+    if not shown:
+        yield
+        return
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[rate]:>10}"),
+        TimeRemainingColumn(),
+    )
+    progress = Progress(*columns, console=Console(stderr=True))
+    tasks: dict[str, Any] = {}
+
+    def observe(stage: str, done: int, total: int, bytes_read: int) -> None:
+        progress.start()
+        if done == 0:
+            tasks[stage] = progress.add_task(stage, total=total, rate="")
+        task = progress.tasks[progress.task_ids.index(tasks[stage])]
+        rate = f"{size_text(int(bytes_read / task.elapsed))}/s" if task.elapsed and bytes_read else ""
+        progress.update(tasks[stage], completed=done, rate=rate)
+
+    try:
+        with execution(observer=observe):
+            yield
+    finally:
+        progress.stop()
+
+
+def _summarise(console: Console, results: Results, quiet: bool) -> None:
+    if quiet:
+        return
+    console.print(str(results), highlight=False, markup=False)
+    if results.path is not None:
+        console.print(f"  report                {results.path / 'report.html'}", highlight=False, markup=False)
+
+
+def _numbers(name: str, text: str | None, kind: type[int] | type[float]) -> Any:
+    """Return the numbers of ``"2"``, ``"2,3"`` or ``"2x3"``; None stays None."""
+    if text is None:
+        return None
+    try:
+        values = tuple(kind(part) for part in text.replace("×", ",").replace("x", ",").split(","))
+    except ValueError as error:
+        raise InputError(f"{name}: expected numbers such as 64x64 or 0.4,0.5, got {text!r}") from error
+    return values if len(values) > 1 or kind is int else values[0]
+
+
+def _calibration(**values: Any) -> Any:
+    from clustem.calibration import Calibration
+
+    given = {name: value for name, value in values.items() if value is not None}
+    return Calibration(**given) if given else None

@@ -1,0 +1,191 @@
+"""The recipe of a run: every parameter, as a frozen record and as TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from clustem.calibration import Calibration
+from clustem.errors import InputError, MissingFileError
+from clustem.segmentation import METHODS, PublishedParameters
+
+_TABLES = {
+    "input": ("source", "dataset", "scan_shape", "detector_shape", "dtype"),
+    "segmentation": (
+        "method",
+        "threshold",
+        "smooth_sigma",
+        "detector_mask",
+        "scan_mask",
+        "min_size",
+        "border",
+        "prefilter",
+        "labels",
+    ),
+    "averaging": ("centre",),
+}
+_IMAGES = ("detector_mask", "scan_mask", "labels")
+_DETECTOR_WORDS = ("outside-beam", "beam-stop", "annulus:")
+_SCAN_WORDS = ("sample",)
+_HEAD = (
+    "# Written by clustem. Run it again with: clustem run recipe.toml -o FOLDER. Paths are relative to this file.\n\n"
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All parameters of :func:`clustem.run`. None means that nothing was given.
+
+    `detector_mask`, `scan_mask` and `labels` are words (see :func:`clustem.run`) or paths of images; `source` is
+    a path, the name of a sample, or None for data in memory. `calibration` holds only what the user gave.
+    """
+
+    source: str | None = None
+    dataset: str | None = None
+    scan_shape: tuple[int, int] | None = None
+    detector_shape: tuple[int, int] | None = None
+    dtype: str | None = None
+    calibration: Calibration = field(default_factory=Calibration)
+    method: str = "published"
+    threshold: float | None = None
+    smooth_sigma: float = 0.0
+    detector_mask: str | None = None
+    scan_mask: str | None = None
+    min_size: int = 5
+    border: str = "full"
+    prefilter: bool = False
+    labels: str | None = None
+    centre: bool = True
+
+    def changed(self, options: Mapping[str, Any]) -> Recipe:
+        """Return the recipe with those of `options` that are not None; a calibration is added field by field."""
+        given = {name: value for name, value in options.items() if value is not None}
+        calibration = self.calibration.updated(given.pop("calibration", None))
+        given |= {name: float(given[name]) for name in ("threshold", "smooth_sigma") if _is_number(given.get(name))}
+        return replace(self, calibration=calibration, **given)
+
+    def check(self) -> None:
+        """Raise InputError if the method is unknown, a parameter is out of range, or a word for a mask is."""
+        if self.method not in METHODS:
+            raise InputError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
+        if self.method == "labels":
+            self._check_labels()
+        PublishedParameters(self.threshold, self.smooth_sigma, self.min_size, self.border, self.prefilter)  # type: ignore[arg-type]
+        for name, words in (("detector_mask", _DETECTOR_WORDS), ("scan_mask", _SCAN_WORDS)):
+            word = getattr(self, name)
+            if word is not None and is_mask_word(word) and not word.startswith(words):
+                raise InputError(f"{name}: expected an image or one of {', '.join(words)}, got {word!r}")
+        if self.detector_mask is not None and self.detector_mask.startswith("annulus:"):
+            annulus_radii(self.detector_mask)
+
+    def _check_labels(self) -> None:
+        if self.labels is None:
+            raise InputError("labels: method 'labels' needs a label image")
+        known = ("method", "labels")
+        for item in fields(self):
+            if (
+                item.name in _TABLES["segmentation"]
+                and item.name not in known
+                and getattr(self, item.name) != item.default
+            ):
+                raise InputError(
+                    f"{item.name}: method 'labels' takes the domains from the label image and has no such option"
+                )
+
+    def to_tables(self) -> dict[str, dict[str, Any]]:
+        """Return the parameters by table and name; those that are None are left out."""
+        tables = {table: {name: getattr(self, name) for name in names} for table, names in _TABLES.items()}
+        tables["calibration"] = self.calibration.to_dict()
+        order = ("input", "calibration", "segmentation", "averaging")
+        return {
+            table: {name: list(v) if isinstance(v, tuple) else v for name, v in tables[table].items() if v is not None}
+            for table in order
+            if any(value is not None for value in tables[table].values())
+        }
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML text."""
+        import tomli_w
+
+        return _HEAD + tomli_w.dumps(self.to_tables())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_mask_word(value: str) -> bool:
+    """Return whether a mask is named by a word instead of a path."""
+    return value in (*_DETECTOR_WORDS, *_SCAN_WORDS) or value.startswith("annulus:")
+
+
+def annulus_radii(word: str) -> tuple[float, float]:
+    """Return the inner and outer radius in px of ``annulus:INNER-OUTER``."""
+    try:
+        inner, outer = (float(number) for number in word.removeprefix("annulus:").split("-"))
+    except ValueError as error:
+        raise InputError(
+            f"detector_mask: expected annulus:INNER-OUTER in px, such as annulus:8-40, got {word!r}"
+        ) from error
+    return inner, outer
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; its relative paths are made absolute, from where the file is.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    InputError
+        If it is not TOML, or has unknown names or values of the wrong kind.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"{path}: there is no such recipe")
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path}: cannot be read as a recipe ({error})") from error
+    values = _values(tables, path)
+    if values.get("source") is None:
+        raise InputError(
+            f"{path}: names no source, because its data was in memory; give the data with its path instead"
+        )
+    for name in ("source", *_IMAGES):
+        text = values.get(name)
+        if text is not None and not text.startswith("clustem:") and not is_mask_word(text):
+            values[name] = str((path.absolute().parent / text).resolve())
+    return Recipe(**values)
+
+
+def _values(tables: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return the fields of a recipe from its tables, with names and kinds checked."""
+    kinds = {item.name: str(item.type) for item in fields(Recipe)}
+    values: dict[str, Any] = {}
+    for table, content in tables.items():
+        if table == "calibration" and isinstance(content, dict):
+            values["calibration"] = Calibration.from_dict(content)
+            continue
+        if table not in _TABLES or not isinstance(content, dict):
+            raise InputError(f"{path}: unknown table [{table}]; known are {', '.join([*_TABLES, 'calibration'])}")
+        for name, value in content.items():
+            if name not in _TABLES[table]:
+                raise InputError(f"{path}: unknown name {name!r} in [{table}]; known are {', '.join(_TABLES[table])}")
+            values[name] = _checked(name, value, kinds[name], path)
+    return values
+
+
+_KINDS: dict[str, tuple[type, ...]] = {"str": (str,), "bool": (bool,), "int": (int,), "float": (int, float)}
+
+
+def _checked(name: str, value: Any, kind: str, path: Path) -> Any:
+    if kind.startswith("tuple") and isinstance(value, list):
+        return tuple(value)
+    expected = _KINDS.get(kind.split(" ", maxsplit=1)[0], ())
+    if not isinstance(value, expected) or (isinstance(value, bool) and kind != "bool"):
+        raise InputError(f"{path}: {name}: expected {kind}, got {value!r}")
+    return value

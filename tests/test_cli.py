@@ -1,0 +1,128 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from clustem.cli import app
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def scan_file(tmp_path):
+    path = tmp_path / "scan.npy"
+    np.save(path, np.random.default_rng(0).poisson(5, (6, 7, 16, 16)).astype(np.uint16))
+    return path
+
+
+def test_demo_says_how_right_it_was(tmp_path):
+    result = runner.invoke(app, ["demo", "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0
+    assert "inside domains" in result.output
+    assert float(result.output.split("inside domains")[1].split()[0]) > 0.97
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_run_and_its_recipe(scan_file, tmp_path):
+    options = ["--threshold", "0.1", "--scan-step-nm", "0.4,0.5", "--energy-keV", "200", "--quiet"]
+    first = runner.invoke(app, ["run", str(scan_file), "-o", str(tmp_path / "out"), *options])
+    assert (first.exit_code, first.output) == (0, "")
+    again = runner.invoke(app, ["run", str(tmp_path / "out" / "recipe.toml"), "-o", str(tmp_path / "again")])
+    assert again.exit_code == 0
+    assert "domains" in again.output
+    for name in ("results.h5", "report.html", "recipe.toml", "domains.csv", "labels.tif"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    with h5py.File(tmp_path / "out" / "results.h5") as file:
+        assert '"energy_keV": 200.0' in file["survey"].attrs["calibration"]
+
+
+def test_force(scan_file, tmp_path):
+    command = ["run", str(scan_file), "-o", str(tmp_path / "out"), "--threshold", "0.1", "-q"]
+    assert runner.invoke(app, command).exit_code == 0
+    refused = runner.invoke(app, command)
+    assert refused.exit_code == 2
+    assert "--force" in refused.stderr
+    assert runner.invoke(app, [*command, "--force"]).exit_code == 0
+
+
+def test_info(scan_file):
+    result = runner.invoke(app, ["info", str(scan_file)])
+    assert result.exit_code == 0
+    for text in ("6×7 positions", "16×16 pixels of uint16", "counts per pattern", "not calibrated", "assumed"):
+        assert text in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "missing.h5", "-o", "out"], "there is no such file"),
+        (["run", "clustem:film_au", "-o", "out", "--threshold", "2"], "expected a cosine similarity"),
+        (["run", "clustem:film_au", "-o", "out", "--scan-step-nm", "wide"], "expected numbers such as"),
+        (["run", "clustem:film_au", "-o", "out", "--scan-shape", "3x3"], "scan_shape"),
+        (["run", "clustem:nothing", "-o", "out"], "there is no such sample"),
+        (["run", "clustem:film_au", "-o", "."], "exists"),
+        (["info", "missing.h5"], "there is no such file"),
+        (["run", "clustem:film_au"], "Missing option"),
+        (["run", "clustem:film_au", "-o", "out", "--nonsense"], "No such option"),
+    ],
+)
+def test_what_the_user_got_wrong_ends_with_2(arguments, message, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    if arguments[-1] == ".":
+        arguments = [*arguments[:-1], str(tmp_path / "here")]
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_defects_end_with_1(scan_file, tmp_path, monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("defect")
+
+    monkeypatch.setattr("clustem.run", broken, raising=False)
+    result = runner.invoke(app, ["run", str(scan_file), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert "ZeroDivisionError: defect" in result.stderr
+
+
+def test_interruption_in_every_stage_leaves_nothing(scan_file, tmp_path, monkeypatch):
+    for place in ("survey_scan", "segment", "average", "write_tables", "run_log"):
+
+        def interrupted(*args, **kwargs):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(f"clustem.pipeline.{place}", interrupted)
+            result = runner.invoke(app, ["run", str(scan_file), "-o", str(tmp_path / "out"), "--threshold", "0.1"])
+        assert result.exit_code == 130, place
+        assert [path.name for path in tmp_path.iterdir()] == ["scan.npy"], place
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="signals of this kind do not exist here")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_the_program_with_130(number, tmp_path):
+    patterns = np.random.default_rng(0).poisson(1, (24, 200, 96, 96)).astype(np.uint16)
+    np.save(tmp_path / "scan.npy", patterns)
+    command = [sys.executable, "-m", "clustem", "run", "scan.npy", "-o", "out", "--smooth-sigma", "3", "-q"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    time.sleep(2.5)
+    process.send_signal(number)
+    message = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, message
+    assert "Traceback" not in message
+    assert [path.name for path in tmp_path.iterdir()] == ["scan.npy"]
+
+
+def test_version():
+    result = runner.invoke(app, ["--version"])
+    assert result.exit_code == 0
+    assert result.output.startswith("clustem 0.")
