@@ -1,0 +1,122 @@
+"""The order of the rooms: each imports only what stands before it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOMS = (
+    "errors",
+    "tables",
+    "calibration",
+    "scan",
+    "passes",
+    "formats",
+    "surveying",
+    "averaging",
+    "segmentation",
+    "results",
+    "reporting",
+    "recipe",
+    "journal",
+    "pipeline",
+    "demonstration",
+    "cli",
+    "__main__",
+)
+NOT_ROOMS = {"__init__"}  # gathers the public names from everywhere
+MOST_LINES = 400
+SLOW_LIBRARIES = {"numba", "matplotlib", "scipy", "h5py", "pandas", "zarr", "dask", "skimage", "rsciio", "numpy"}
+
+
+def package_folder() -> Path:
+    spec = find_spec("clustem")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+PACKAGE = package_folder()
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+
+def room_of(module: str) -> str:
+    return module.removesuffix(".py").split("/")[0]
+
+
+def imported(tree: ast.AST, module: str) -> Iterator[str]:
+    """Yield the full names of all imports, also those inside functions."""
+    package = ["clustem", *module.split("/")[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            name = ".".join([*base, *([node.module] if node.module else [])])
+            if name == "clustem":
+                yield from (f"clustem.{alias.name}" for alias in node.names)
+            else:
+                yield name
+
+
+def rooms_imported(source: str, module: str) -> set[str]:
+    names = imported(ast.parse(source), module)
+    return {name.split(".")[1] if "." in name else "__init__" for name in names if name.split(".")[0] == "clustem"}
+
+
+def read(module: str) -> str:
+    return (PACKAGE / module).read_text(encoding="utf-8")
+
+
+def test_every_module_belongs_to_a_room() -> None:
+    assert {room_of(module) for module in MODULES} == {*ROOMS, *NOT_ROOMS}
+
+
+@pytest.mark.parametrize(
+    ("source", "rooms"),
+    [
+        ("from clustem.scan import Scan", {"scan"}),
+        ("def f():\n    import clustem.cli", {"cli"}),
+        ("from clustem import formats", {"formats"}),
+        ("from . import raw", {"formats"}),
+        ("from ..scan import Scan", {"scan"}),
+        ("from .. import scan", {"scan"}),
+        ("import clustem", {"__init__"}),
+        ("import clustering, numpy", set()),
+    ],
+)
+def test_imports_are_recognised(source: str, rooms: set[str]) -> None:
+    assert rooms_imported(source, "formats/opening.py") == rooms
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if room_of(module) not in NOT_ROOMS])
+def test_a_room_imports_only_what_stands_before_it(module: str) -> None:
+    place = ROOMS.index(room_of(module))
+    allowed = {*ROOMS[: place + 1]} | (NOT_ROOMS if module == "cli.py" else set())
+    assert rooms_imported(read(module), module) <= allowed
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_short_described_and_finished(module: str) -> None:
+    source = read(module)
+    tree = ast.parse(source)
+    assert len(source.splitlines()) <= MOST_LINES
+    assert ast.get_docstring(tree)
+    printing = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == "print"]
+    assert not printing, f"print in lines {printing}"
+    assert not re.search(r"\b(TODO|FIXME|XXX)\b", source)
+
+
+def test_importing_the_package_loads_no_slow_library() -> None:
+    code = "import sys, clustem; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "clustem" in loaded
+    assert not loaded & SLOW_LIBRARIES
