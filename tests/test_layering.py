@@ -18,6 +18,7 @@ ROOMS = (
     "calibration",
     "scan",
     "passes",
+    "sums",
     "formats",
     "surveying",
     "averaging",

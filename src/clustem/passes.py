@@ -153,16 +153,19 @@ def run_pass(
                 settings.observer(stage, block.stop, height, bytes_read)
 
 
-def in_threads(work: Callable[[int, int], None], count: int) -> None:
-    """Call ``work(start, stop)`` for pieces of range(count), each in its own thread.
+def in_threads(work: Callable[[int, int], None], count: int, *, longest: int = 0) -> None:
+    """Call ``work(start, stop)`` for pieces of range(count), in as many threads as there are cores for it.
 
-    Meant for kernels that release the interpreter lock; the pieces must write to separate places.
+    Meant for kernels that release the interpreter lock; the pieces must write to separate places. With `longest`,
+    pieces are at most so long.
     """
     workers = min(_execution.get().workers, count)
-    if workers <= 1:
+    if workers <= 1 and (not longest or count <= longest):
         work(0, count)
         return
-    edges = [count * k // workers for k in range(workers + 1)]
+    rounds = -(-count // (longest * workers)) if longest else 1
+    pieces = min(count, rounds * workers)
+    edges = [count * k // pieces for k in range(pieces + 1)]
     with ThreadPoolExecutor(workers, thread_name_prefix="clustem-work") as pool:
         for done in [pool.submit(work, a, b) for a, b in pairwise(edges)]:
             done.result()

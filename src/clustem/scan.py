@@ -161,3 +161,8 @@ def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.kind == "f" and dtype.itemsize not in (4, 8):
         return np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
     return dtype.newbyteorder("=")
+
+
+def is_whole(dtype: np.dtype[Any]) -> bool:
+    """Return whether values are integers of at most 32 bits, which sum exactly and fast."""
+    return dtype.kind in "ui" and dtype.itemsize <= 4

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import erfc
 
 from clustem.averaging import Averages, average, averaging
-from clustem.averaging._kernels import add_patterns, add_shifted, measure_signal
+from clustem.averaging._kernels import add_patterns, add_shifted, add_whole, measure_signal, measure_whole
 from clustem.averaging.averaging import example_positions
 from clustem.calibration import Calibration
 from clustem.errors import InputError
@@ -397,3 +397,38 @@ def test_kernel_of_signal_compiled_and_as_plain_python():
         total, sums, squares = np.zeros(2), np.zeros(2), np.zeros(2)
         kernel(patterns, use, outside, 1, 2, total, sums, squares)
         assert (total.tolist(), sums.tolist(), squares.tolist()) == ([0, 43], [0, 18], [0, 49 + 121])
+
+
+@pytest.mark.parametrize("largest", [5, 60_000])
+def test_kernel_of_whole_sums_compiled_and_as_plain_python(largest):
+    patterns = np.random.default_rng(0).integers(0, largest, (40, 50)).astype(np.uint16)
+    slots = np.repeat([1, -1, 0, 1], [19, 1, 3, 17])
+    for kernel in (add_whole, add_whole.py_func):
+        sums, squares = np.zeros((2, 50)), np.zeros((2, 50))
+        kernel(patterns, slots, 5, 45, sums, squares)
+        for slot in (0, 1):
+            expected = patterns[slots == slot, 5:45].astype(float)
+            assert np.array_equal(sums[slot, 5:45], expected.sum(0))
+            assert np.array_equal(squares[slot, 5:45], (expected**2).sum(0))
+        assert not sums[:, [4, 45]].any()
+
+
+def test_kernel_of_whole_signal_compiled_and_as_plain_python():
+    patterns = np.arange(12, dtype=np.uint16).reshape(2, 6)
+    use, outside = np.array([[0, 2], [3, 6]]), np.array([[1, 2], [5, 6]])
+    for kernel in (measure_whole, measure_whole.py_func):
+        total, sums, squares = np.zeros(2), np.zeros(2), np.zeros(2)
+        kernel(patterns, use, outside, 1, 2, total, sums, squares)
+        assert (total.tolist(), sums.tolist(), squares.tolist()) == ([0, 43], [0, 18], [0, 49 + 121])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint32, np.int64, np.float32])
+@pytest.mark.parametrize("moving", [False, True])
+def test_types_of_the_same_values_agree(dtype, moving):
+    path = None
+    if moving:
+        path = np.stack(np.broadcast_arrays(17 + 0.3 * np.arange(10)[:, None], 18 - 0.2 * np.arange(12)), -1)
+    counts = np.minimum(counts_of(path=path), 127)
+    expected, found = average(counts, LABELS), average(counts.astype(dtype), LABELS)
+    for name in ("patterns", "variance", "electrons", "snr_domain"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-6)

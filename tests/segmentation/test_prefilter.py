@@ -9,7 +9,14 @@ from clustem.errors import InputError
 from clustem.passes import execution
 from clustem.scan import Scan
 from clustem.segmentation import published_prefilter
-from clustem.segmentation._kernels import pair_products, weighted_sums
+from clustem.segmentation._prefilter_kernels import (
+    make_features,
+    neighbour_weights,
+    pair_products,
+    sharpen_products,
+    weighted_sums,
+)
+from clustem.segmentation.blur import blur_plan
 
 SMALL = {"radius": 2, "sigma": 1.0, "edge": 1, "corr_range": (0.2, 0.7)}
 
@@ -173,33 +180,71 @@ def test_kernel_of_products_compiled_and_as_plain_python():
     features = np.random.default_rng(0).random((3, 4, 5), np.float32)
     offsets = np.array([[0, 1], [1, -2], [2, 0]])
     compiled, plain = np.zeros((3, 3, 4)), np.zeros((3, 3, 4))
-    pair_products(features, offsets, 0, 3, compiled)
-    pair_products.py_func(features, offsets, 0, 3, plain)
-    np.testing.assert_allclose(compiled, plain, rtol=1e-12)
-    for (m, y, x), product in np.ndenumerate(compiled):
-        u, v = y + offsets[m, 0], x + offsets[m, 1]
-        if u < 3 and 0 <= v < 4:
-            assert product == pytest.approx(features[y, x].astype(float) @ features[u, v])
-        else:
-            assert np.isnan(product)
+    pair_products(features, offsets, 0, 4, compiled)
+    pair_products.py_func(features, offsets, 0, 4, plain)
+    np.testing.assert_allclose(compiled, plain, rtol=1e-6)
+    for kernel in (sharpen_products, sharpen_products.py_func):
+        sharp = compiled.copy()
+        kernel(features, offsets, 0.0, 1.2, 0, 4, sharp)
+        for (m, y, x), product in np.ndenumerate(sharp):
+            u, v = y + offsets[m, 0], x + offsets[m, 1]
+            if u < 3 and 0 <= v < 4:
+                exact = features[y, x].astype(float) @ features[u, v].astype(float)
+                assert compiled[m, y, x] == pytest.approx(exact, rel=1e-6)
+                assert product == (pytest.approx(exact, rel=1e-14) if exact <= 1.19 else compiled[m, y, x])
+            else:
+                assert np.isnan(product)
+
+
+def test_kernel_of_features_compiled_and_as_plain_python():
+    patterns = np.random.default_rng(0).poisson(3, (3, 6, 7)).astype(np.uint16)
+    patterns[1] = 0
+    weight = np.random.default_rng(1).random(12)
+    runs, used = np.array([[3, 10], [20, 25]]), np.r_[3:10, 20:25]
+    plan = blur_plan((6, 7), 1.0)
+    flat = gaussian_filter(patterns.astype(float), 1.0, axes=(1, 2)).reshape(3, 42)[:, used]
+    centred = weight * (flat - (flat @ weight)[:, None] / weight.sum())
+    for kernel in (make_features, make_features.py_func):
+        features, alive = np.zeros((3, 12), np.float32), np.zeros(3, bool)
+        kernel(patterns, *plan, weight, runs, 0, 3, features, alive)
+        assert alive.tolist() == [True, False, True]
+        assert np.isnan(features[1]).all()
+        for n in (0, 2):
+            np.testing.assert_allclose(features[n], centred[n] / np.linalg.norm(centred[n]), atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("products", "donor", "own", "expected"),
+    [
+        ((0.875, 0.95), True, 1, np.array([1, 1, 0.25]) / 2.25),
+        ((0.875, 2.0), False, 2, np.array([2, 0, 0.25]) / 2.25),
+        ((0.85 + 1e-5, np.nan), True, 1, np.array([1, 0, 0])),
+    ],
+)
+def test_kernel_of_weights_compiled_and_as_plain_python(products, donor, own, expected):
+    """A column of three patterns, the middle one wanted; low 0.85, high 0.95."""
+    given_products = np.array([[[products[0]], [products[1]], [np.nan]]])
+    donors, owns = np.array([[True], [True], [donor]]), np.full((3, 1), float(own))
+    for kernel in (neighbour_weights, neighbour_weights.py_func):
+        weights = np.full((1, 1, 3), np.nan, np.float32)
+        kernel(given_products, np.array([[1, 0]]), 0.85, 0.95, donors, owns, 1, weights)
+        np.testing.assert_allclose(weights[0, 0], expected, rtol=1e-6)
 
 
 def test_kernel_of_sums_compiled_and_as_plain_python():
-    """A column of three patterns, the middle one wanted: weights by hand."""
-    patterns = np.array([[[1, 2]], [[10, 20]], [[100, 400]]], np.uint16)
-    offsets = np.array([[1, 0]])
-    products = np.array([[[0.875], [0.95], [np.nan]]])  # weights 0.25 and, with low 0.85 and high 0.95, 1
-    donors, own = np.ones((3, 1), bool), np.ones((3, 1))
+    patterns = np.random.default_rng(0).poisson(5, (4, 5, 30)).astype(np.uint16)
+    offsets = np.array([[0, 1], [1, -1], [1, 0], [1, 1]])
+    places = np.array([(0, 0), *(sign * offset for offset in offsets for sign in (1, -1))])
+    weights = np.random.default_rng(1).random((2, 5, 9)).astype(np.float32)
+    weights[0, 2, 3:] = 0
+    for x in (0, 4):
+        weights[:, x, 1:] = 0
     for kernel in (weighted_sums, weighted_sums.py_func):
-        filtered = np.zeros((1, 1, 2), np.float32)
-        kernel(patterns, products, offsets, 0.85, 0.95, donors, own, 1, 0, 1, filtered)
-        np.testing.assert_allclose(filtered[0, 0], [(10 + 0.25 + 100) / 2.25, (20 + 0.5 + 400) / 2.25], rtol=1e-6)
-    donors[2] = False
-    own[1] = 2
-    for kernel in (weighted_sums, weighted_sums.py_func):
-        kernel(patterns, products, offsets, 0.85, 0.95, donors, own, 1, 0, 1, filtered)
-        np.testing.assert_allclose(filtered[0, 0], [20.25 / 2.25, 40.5 / 2.25], rtol=1e-6)
-    products[:] = np.nan
-    for kernel in (weighted_sums, weighted_sums.py_func):
-        kernel(patterns, products, offsets, 0.85, 0.95, donors, own, 1, 0, 1, filtered)
-        np.testing.assert_array_equal(filtered[0, 0], [10, 20])
+        filtered = np.full((2, 5, 30), np.nan, np.float32)
+        kernel(patterns, weights, offsets, 1, 1, 5, filtered)
+        assert np.isnan(filtered[:, 0]).all(), "not asked for"
+        for row, x in np.ndindex(2, 5):
+            if x:
+                around = [(w, p) for w, p in zip(weights[row, x], places, strict=True) if w]
+                expected = sum(w * patterns[1 + row + p[0], x + p[1]] for w, p in around)
+                np.testing.assert_allclose(filtered[row, x], expected, rtol=1e-5)

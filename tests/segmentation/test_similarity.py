@@ -9,7 +9,8 @@ from clustem.formats import open_scan
 from clustem.passes import execution
 from clustem.scan import Scan
 from clustem.segmentation import published_similarity
-from clustem.segmentation._kernels import neighbour_products
+from clustem.segmentation._kernels import real_products, sharp_products, whole_products
+from clustem.segmentation.blur import blur_plan
 from clustem.segmentation.similarity import (
     NEIGHBOURS,
     UNIQUE,
@@ -294,27 +295,65 @@ def test_mean_similarity_counts_only_known_neighbours_inside():
     assert np.isfinite(mean).sum() == 11
 
 
-@pytest.mark.parametrize("zero", [np.int64(0), np.float64(0)])
-def test_kernel_compiled_and_as_plain_python(zero):
+@pytest.mark.parametrize("kernel", [whole_products, sharp_products])
+def test_kernel_compiled_and_as_plain_python(kernel):
     patterns = random_patterns(14, (4, 3, 3, 4)).reshape(4, 3, 12)
     runs = np.array([[1, 4], [6, 11]])
     used = np.r_[1:4, 6:11]
     results = []
-    for kernel in (neighbour_products, neighbour_products.py_func):
-        sums, dots = np.full((3, 4, 3), np.nan), np.zeros((4, 4, 3))
-        kernel(patterns, runs, zero, 0, 3, *sums, dots)
+    for function in (kernel, kernel.py_func):
+        sums, dots = np.full((3, 3, 3), np.nan), np.zeros((4, 3, 3))
+        function(patterns, runs, 0, 3, *sums, dots)
         results.append((sums, dots))
     for compiled, plain in zip(*results, strict=True):
-        assert np.array_equal(compiled, plain, equal_nan=True)
-    sums, dots = results[0]
-    assert np.array_equal(sums[0, :3], patterns[:3].sum(-1))
-    assert np.array_equal(sums[1, :3], patterns[:3, :, used].sum(-1))
-    assert np.array_equal(sums[2, :3], (patterns[:3, :, used].astype(float) ** 2).sum(-1))
-    assert np.isnan(sums[:, 3]).all()
+        assert np.array_equal(compiled, plain)
+    check_products(patterns, used, *results[0])
+
+
+def test_kernel_of_blurred_patterns_compiled_and_as_plain_python():
+    patterns = random_patterns(15, (3, 4, 6, 5))
+    plan = blur_plan((6, 5), 0.8)
+    blurred = gaussian_filter(patterns.astype(float), 0.8, axes=(2, 3)).reshape(3, 4, 30)
+    runs, used = np.array([[2, 9], [20, 30]]), np.r_[2:9, 20:30]
+    for function in (real_products, real_products.py_func):
+        sums, dots = np.full((3, 2, 4), np.nan), np.zeros((4, 2, 4))
+        for columns in ((0, 2), (2, 4)):
+            function(patterns, *plan, runs, *columns, *sums, dots)
+        check_products(blurred, used, sums, dots, rtol=2e-6)
+
+
+def check_products(patterns, used, sums, dots, rtol=0.0):
+    """Compare with patterns (rows + halo, scan_x, k): whole sums, sums and squares of the used pixels, products."""
+    rows = sums.shape[1]
     wide = patterns[..., used].astype(float)
+    np.testing.assert_allclose(sums[0], patterns[:rows].sum(-1), rtol=rtol)
+    np.testing.assert_allclose(sums[1], wide[:rows].sum(-1), rtol=rtol)
+    np.testing.assert_allclose(sums[2], (wide[:rows] ** 2).sum(-1), rtol=rtol)
     for n, (dy, dx) in enumerate(UNIQUE):
-        expected = np.zeros((4, 3))
         here, there = overlap(dy, dx)
+        expected = np.full(patterns.shape[:2], np.nan)
         expected[here] = (wide[here] * wide[there]).sum(-1)
-        expected[3] = 0
-        assert np.array_equal(dots[n], expected)
+        known = np.isfinite(expected[:rows])
+        np.testing.assert_allclose(dots[n][known], expected[:rows][known], rtol=rtol)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        (np.uint8, 0, 255),
+        (np.uint16, 0, 65535),
+        (np.uint32, 0, 2**32 - 1),
+        (np.int16, -300, 300),
+        (np.int32, -(2**31), 2**31 - 1),
+        (np.int64, -(2**40), 2**40),
+        (np.float32, -9, 9),
+    ],
+)
+@pytest.mark.parametrize("sigma", [0.0, 1.0])
+def test_integers_of_any_size(dtype, low, high, sigma):
+    patterns = np.random.default_rng(16).integers(low, high, (4, 4, 9, 9), endpoint=True).astype(dtype)
+    mask = np.ones((9, 9), bool)
+    mask[3:5, 2:7] = False
+    expected = oracle(patterns, mask, sigma)
+    around = published_similarity(patterns, detector_mask=mask, smooth_sigma=sigma)
+    np.testing.assert_allclose(around, expected, rtol=1e-5, atol=1e-5 if sigma else 1e-9)

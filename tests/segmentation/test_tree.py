@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from clustem.errors import InputError
 from clustem.segmentation import MergeTree
-from clustem.segmentation._kernels import follow_merges
+from clustem.segmentation._tree_kernels import follow_merges, spanning_edges
 from clustem.segmentation.marching import neighbour_pairs
 from clustem.segmentation.tree import build_tree, number_by_size, number_in_order
 
@@ -270,3 +270,26 @@ def test_kernel_compiled_and_as_plain_python(min_size):
     assert sizes[:, -1].sum() == 20
     assert (life[:number, 0] <= life[:number, 1]).all()
     assert (life[:number, 1] == 19).sum() == 1, "one domain never ends"
+
+
+def test_kernel_of_the_spanning_tree_compiled_and_as_plain_python():
+    """Two triangles joined by an edge, and a position apart: the heaviest edge of each triangle is left out."""
+    first, second = np.array([0, 1, 0, 3, 4, 3, 2]), np.array([1, 2, 2, 4, 5, 5, 3])
+    order = np.array([4, 1, 0, 2, 6, 3, 5])
+    for kernel in (spanning_edges, spanning_edges.py_func):
+        kept = np.full(7, -1)
+        number = kernel(first, second, order, 7, kept)
+        assert kept[:number].tolist() == [4, 1, 0, 6, 3]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 999), st.integers(1, 6), st.integers(1, 6), st.integers(1, 4))
+def test_the_tree_does_not_depend_on_the_order_of_the_edges(seed, height, width, levels):
+    generator = np.random.default_rng(seed)
+    first, second, similarity = neighbour_pairs(generator.integers(0, levels, (4, height, width)) / levels)
+    usable = generator.random((height, width)) < 0.9
+    tree = build_tree(similarity, first, second, usable, 1)
+    mixed = generator.permutation(first.size)
+    other = build_tree(similarity[mixed], first[mixed], second[mixed], usable, 1)
+    for name in ("first", "second", "similarity"):
+        assert np.array_equal(getattr(tree, name), getattr(other, name))

@@ -11,11 +11,13 @@ from clustem.scan import Scan
 from clustem.surveying import preview, survey
 from clustem.surveying._kernels import (
     add_aligned,
+    add_large,
     add_pixel_sums,
     edge_balance,
     find_centres,
     mass_centre,
     measure_patterns,
+    survey_whole,
 )
 
 ARRAYS = ("mean", "variance", "maximum", "total", "bright_field", "annular_dark_field", "centres_px", "descan_px")
@@ -205,6 +207,50 @@ def test_kernel_of_pixel_sums_compiled_and_as_plain_python():
         assert np.array_equal(squares[1:3], (wide**2).sum(0)[1:3])
         assert np.array_equal(maximum[1:3], wide.max(0)[1:3])
         assert not total[[0, 3]].any()
+
+
+@pytest.mark.parametrize("largest", [6, 65535])
+def test_kernel_of_whole_patterns_compiled_and_as_plain_python(largest):
+    patterns = np.random.default_rng(0).integers(0, largest, (21, 40), endpoint=True).astype(np.uint16)
+    patterns[[0, 7, 8, 20]] = 0
+    everything, use = np.array([[0, 40]]), np.array([[0, 12], [14, 40]])
+    bright, near = np.array([[20, 24]]), np.array([[19, 25]])
+    live = patterns[1:20].astype(np.uint64)
+    for kernel in (survey_whole, survey_whole.py_func):
+        for pixels in (everything, use):
+            measured = np.zeros((3, 21))
+            sums, squares, carry = (np.zeros(40, np.uint64) for _ in range(3))
+            maximum = np.zeros(40, np.uint16)
+            kernel(patterns, pixels, bright, near, 1, 20, *measured, sums, squares, carry, maximum)
+            total = live.sum(1) if pixels is everything else live.sum(1) - live[:, 12:14].sum(1)
+            assert np.array_equal(measured[0, 1:20], total)
+            assert np.array_equal(measured[1, 1:20], live[:, 20:24].sum(1))
+            assert np.array_equal(measured[2, 1:20], total - live[:, 19:25].sum(1))
+            assert not measured[:, [0, 20]].any()
+            assert np.array_equal(sums, live.sum(0))
+            assert np.array_equal(squares + carry * np.uint64(2**32), (live**2).sum(0))
+            assert np.array_equal(maximum, live.max(0))
+
+
+def test_kernel_of_large_numbers_compiled():
+    line = np.array([0, 3, 2**16, 2**32 - 1], np.uint32)
+    sums, squares, carry = (np.ones(4, np.uint64) for _ in range(3))
+    add_large(sums, squares, carry, line)
+    exact = [int(v) ** 2 for v in line]
+    assert sums.tolist() == [1 + int(v) for v in line]
+    assert squares.tolist() == [1 + v % 2**32 for v in exact]
+    assert carry.tolist() == [1 + v // 2**32 for v in exact]
+
+
+@pytest.mark.parametrize("scale", [1, 3000, 2**26])
+def test_types_of_the_same_values_agree(counts, scale):
+    """Unsigned integers are summed exactly, whatever their size, and as floating-point numbers are."""
+    large = np.minimum(counts, 60).astype(np.uint32) * np.uint32(scale)
+    expected = survey(large.astype(np.float64))
+    for dtype in (np.uint32, np.int64) if scale > 1000 else (np.uint8, np.uint16, np.uint32, np.int16, np.float32):
+        found = survey(large.astype(dtype))
+        for name in ("mean", "variance", "maximum", "total", "bright_field", "annular_dark_field", "centres_px"):
+            np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-7, atol=1e-9)
 
 
 def test_kernel_of_patterns_compiled_and_as_plain_python():

@@ -12,7 +12,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from clustem.sums import STRETCH, add_stretch, sum_and_bits, whole_moments
+
 Array = NDArray[Any]
+
+_TOGETHER = 16  # patterns that are summed together, at most
 
 
 @njit(cache=True, nogil=True)
@@ -30,6 +34,38 @@ def add_patterns(patterns: Array, slots: Array, first: int, last: int, sums: Arr
                 value = np.float64(patterns[n, y, x])
                 sums[k, y, x] += value
                 squares[k, y, x] += value * value
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def blend(first: Array, second: Array, part: float, blended: Array) -> None:
+    """Fill blended (n,) with (1 - part) of first and part of second (n,)."""
+    rest = 1.0 - part
+    for x in range(blended.size):
+        blended[x] = rest * np.float64(first[x]) + part * np.float64(second[x])
+
+
+@njit(cache=True, nogil=True)
+def moved_line(image: Array, y: int, whole: Array, part: Array, line: Array, moved: Array) -> None:
+    """Fill moved (k_x,) with line y of image (k_y, k_x) read at (y, x) + whole + part, periodically.
+
+    line (k_x + 1,) is overwritten.
+    """
+    height, width = image.shape
+    top, bottom = image[(y + whole[0]) % height], image[(y + whole[0] + 1) % height]
+    start = whole[1] % width
+    blend(top[start:], bottom[start:], part[0], line[: width - start])
+    blend(top[:start], bottom[:start], part[0], line[width - start : width])
+    line[width] = line[0]
+    blend(line[:width], line[1:], part[1], moved)
+
+
+@njit(cache=True, nogil=True)
+def add_line(values: Array, sums: Array, squares: Array) -> None:
+    """Add values (n,) to sums, and their squares to squares."""
+    for x in range(values.size):
+        value = np.float64(values[x])
+        sums[x] += value
+        squares[x] += value * value
 
 
 @njit(cache=True, nogil=True)
@@ -50,29 +86,65 @@ def add_shifted(
     sums / exposure is the mean.
     """
     height, width = patterns.shape[1], patterns.shape[2]
+    everything = use.all()
+    weight = use.astype(np.float64)
+    line, moved = np.empty(width + 1), np.empty(width)
+    masked = np.empty((1 if everything else height, width))
+    whole, part = np.empty(2, np.int64), np.empty(2)
     for n in range(patterns.shape[0]):
         k = slots[n]
         if k < 0:
             continue
-        whole_y, whole_x = math.floor(moves[n, 0]), math.floor(moves[n, 1])
-        part_y, part_x = moves[n, 0] - whole_y, moves[n, 1] - whole_x
+        for axis in range(2):
+            whole[axis] = math.floor(moves[n, axis])
+            part[axis] = moves[n, axis] - whole[axis]
+        if not everything:
+            for y in range(height):
+                for x in range(width):
+                    masked[y, x] = patterns[n, y, x] if use[y, x] else 0.0
         for y in range(first, last):
-            top, bottom = (y + whole_y) % height, (y + whole_y + 1) % height
-            for x in range(width):
-                left, right = (x + whole_x) % width, (x + whole_x + 1) % width
-                value, weight = 0.0, 0.0
-                for u, v, share in (
-                    (top, left, (1 - part_y) * (1 - part_x)),
-                    (top, right, (1 - part_y) * part_x),
-                    (bottom, left, part_y * (1 - part_x)),
-                    (bottom, right, part_y * part_x),
-                ):
-                    if use[u, v]:
-                        value += share * patterns[n, u, v]
-                        weight += share
-                sums[k, y, x] += value
-                squares[k, y, x] += value * value
-                exposure[k, y, x] += weight
+            if everything:
+                moved_line(patterns[n], y, whole, part, line, moved)
+                for x in range(width):
+                    exposure[k, y, x] += 1.0
+            else:
+                moved_line(weight, y, whole, part, line, moved)
+                for x in range(width):
+                    exposure[k, y, x] += moved[x]
+                moved_line(masked, y, whole, part, line, moved)
+            add_line(moved, sums[k, y], squares[k, y])
+
+
+@njit(cache=True, nogil=True)
+def add_whole(patterns: Array, slots: Array, first: int, last: int, sums: Array, squares: Array) -> None:
+    """Add patterns (n, k) of integers to sums and squares (K, k) at slots (n,), -1 = none; k from first to last-1.
+
+    Patterns that follow each other in one slot are summed together.
+    """
+    short = np.empty((2, STRETCH), np.int32)
+    n, number = 0, patterns.shape[0]
+    while n < number:
+        end, slot = n + 1, slots[n]
+        while end < number and end - n < _TOGETHER and slots[end] == slot:
+            end += 1
+        for start in range(first, last if slot >= 0 else first, STRETCH):
+            stop = min(start + STRETCH, last)
+            if add_stretch(patterns, n, end, start, stop, short, sums[slot], squares[slot]):
+                continue
+            for m in range(n, end):
+                add_line(patterns[m, start:stop], sums[slot, start:stop], squares[slot, start:stop])
+        n = end
+
+
+@njit(cache=True, nogil=True)
+def measure_whole(
+    patterns: Array, use: Array, outside: Array, first: int, last: int, total: Array, sums: Array, squares: Array
+) -> None:
+    """The same as measure_signal for patterns (n, k) of integers; use and outside are stretches (m, 2) of k."""
+    for n in range(first, last):
+        bits = sum_and_bits(patterns[n])[1]
+        total[n] = whole_moments(patterns[n], use, bits)[0]
+        sums[n], squares[n] = whole_moments(patterns[n], outside, bits)
 
 
 @njit(cache=True, nogil=True)

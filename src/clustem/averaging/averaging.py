@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt, maximum_position
 from scipy.stats import chi2
 
-from clustem.averaging._kernels import add_patterns, add_shifted, measure_signal
+from clustem.averaging._kernels import add_patterns, add_shifted, add_whole, measure_signal, measure_whole
 from clustem.averaging.record import Averages
 from clustem.averaging.signal import scatter_snr, thinned_snr
 from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.passes import Block, in_threads, run_pass
-from clustem.scan import Scan
-from clustem.surveying import Survey, fill_pixels, survey
+from clustem.scan import Scan, is_whole
+from clustem.surveying import Survey, fill_pixels, runs_of, survey
 
 _SUMS_BYTES = 384 * 2**20  # for the sums of the domains that are averaged in one read
 _BEAM_EDGE = 1.5  # radii of the direct beam that are left out of the signal
@@ -134,6 +134,7 @@ class _Sums:
         self.moves = np.where(self.moved, self.survey.descan_px, 0.0).reshape(-1, 2)
         part = self.moves - np.floor(self.moves)
         self.kept = np.prod((1 - part) ** 2 + part**2, axis=1)  # share of the noise left after moving by fractions
+        self.whole = is_whole(self.scan.dtype)
         self.total, self.part, self.square = (np.zeros(self.labels.size) for _ in range(3))
 
     def read(self, start: int, stop: int) -> None:
@@ -151,6 +152,10 @@ class _Sums:
             def add(a: int, b: int) -> None:
                 if self.moved:
                     add_shifted(patterns, block_slots, moves, self.use, a, b, sums, squares, exposure)
+                elif self.whole:
+                    pixels = detector[0] * detector[1]
+                    flat = [array.reshape(len(array), pixels) for array in (patterns, sums, squares)]
+                    add_whole(flat[0], block_slots, a * detector[1], b * detector[1], flat[1], flat[2])
                 else:
                     add_patterns(patterns, block_slots, a, b, sums, squares)
 
@@ -167,7 +172,11 @@ class _Sums:
         total, part, square = self.total[here], self.part[here], self.square[here]
 
         def work(a: int, b: int) -> None:
-            measure_signal(patterns, self.use, self.outside, a, b, total, part, square)
+            if self.whole:
+                flat = patterns.reshape(len(patterns), -1)
+                measure_whole(flat, runs_of(self.use), runs_of(self.outside), a, b, total, part, square)
+            else:
+                measure_signal(patterns, self.use, self.outside, a, b, total, part, square)
 
         in_threads(work, len(patterns))
 

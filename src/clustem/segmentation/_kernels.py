@@ -1,4 +1,7 @@
-"""Compiled loops of the segmentation: arrays and scalars in, arrays filled."""
+"""Compiled loops of the similarities: arrays and scalars in, arrays filled.
+
+Loops run over slices from 0, which the compiler turns into vector instructions.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,176 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from clustem.sums import INT32, sum_and_bits
+
 Array = NDArray[Any]
+
+_SHORTEST = 64  # pixels whose products fit into 32 bits, below which they are summed in floating point
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def neighbour_products(
+def whole_sums(own: Array, a: Array, b: Array, c: Array, d: Array) -> Any:
+    """Sum and sum of squares of own (k,), and its products with four others, in 32 bits."""
+    zero = np.int32(0)
+    total, square, pa, pb, pc, pd = zero, zero, zero, zero, zero, zero
+    for k in range(own.size):
+        value = np.int32(own[k])
+        total = np.int32(total + value)
+        square = np.int32(square + np.int32(value * value))
+        pa = np.int32(pa + np.int32(value * np.int32(a[k])))
+        pb = np.int32(pb + np.int32(value * np.int32(b[k])))
+        pc = np.int32(pc + np.int32(value * np.int32(c[k])))
+        pd = np.int32(pd + np.int32(value * np.int32(d[k])))
+    return total, square, pa, pb, pc, pd
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def real_sums(own: Array, a: Array, b: Array, c: Array, d: Array) -> tuple[float, float, float, float, float, float]:
+    """The same in 64-bit floating point."""
+    total, square, pa, pb, pc, pd = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(own.size):
+        value = np.float64(own[k])
+        total += value
+        square += value * value
+        pa += value * np.float64(a[k])
+        pb += value * np.float64(b[k])
+        pc += value * np.float64(c[k])
+        pd += value * np.float64(d[k])
+    return total, square, pa, pb, pc, pd
+
+
+@njit(cache=True, nogil=True)
+def whole_products(
+    patterns: Array, runs: Array, first: int, last: int, everything: Array, masked: Array, squares: Array, dots: Array
+) -> None:
+    """Sums of patterns (rows + halo, scan_x, k) of integers, for columns first … last-1 of all rows of `everything`.
+
+    runs (m, 2) are the used stretches of k. everything is the sum over k; masked and squares the sums of values and
+    squares over the runs; dots (4, rows, scan_x) the products with the neighbours (0,1), (1,-1), (1,0), (1,1), which
+    are meaningless where there is none.
+    """
+    height, width = patterns.shape[0], patterns.shape[1]
+    low, high = max(0, first - 1), min(width, last + 1)
+    bits = np.zeros((2, width), np.int64)
+    totals = np.zeros((2, width), np.int64)
+    sums = np.empty(6)
+    for x in range(low, high):
+        totals[0, x], bits[0, x] = sum_and_bits(patterns[0, x])
+    for y in range(everything.shape[0]):
+        below = min(y + 1, height - 1)
+        here, there = y % 2, below % 2
+        if below > y:
+            for x in range(low, high):
+                totals[there, x], bits[there, x] = sum_and_bits(patterns[below, x])
+        for x in range(first, last):
+            left, right = max(x - 1, 0), min(x + 1, width - 1)
+            everything[y, x] = totals[here, x]
+            most = bits[here, x] | bits[here, right] | bits[there, left] | bits[there, x] | bits[there, right]
+            own, east = patterns[y, x], patterns[y, right]
+            south_west, south, south_east = patterns[below, left], patterns[below, x], patterns[below, right]
+            sums[:] = 0.0
+            step = INT32 // max(1, most * bits[here, x]) if most >= 0 else 0
+            for r in range(runs.shape[0] if bits[here, x] else 0):
+                start, stop = runs[r, 0], runs[r, 1]
+                if step < _SHORTEST:
+                    part = real_sums(
+                        own[start:stop],
+                        east[start:stop],
+                        south_west[start:stop],
+                        south[start:stop],
+                        south_east[start:stop],
+                    )
+                    for n in range(6):
+                        sums[n] += part[n]
+                    continue
+                for k in range(start, stop, step):
+                    end = min(k + step, stop)
+                    whole = whole_sums(own[k:end], east[k:end], south_west[k:end], south[k:end], south_east[k:end])
+                    for n in range(6):
+                        sums[n] += whole[n]
+            masked[y, x], squares[y, x] = sums[0], sums[1]
+            for n in range(4):
+                dots[n, y, x] = sums[2 + n]
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
+def sum_of(pattern: Array) -> float:
+    """Sum of a pattern (k,) in 64-bit floating point."""
+    total = 0.0
+    for k in range(pattern.size):
+        total += np.float64(pattern[k])
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def add_eight(
+    out: Array, taps: Array, a: Array, b: Array, c: Array, d: Array, e: Array, f: Array, g: Array, h: Array
+) -> None:
+    """Add to out (n,) four pairs of lines, each pair times one of taps (4,)."""
+    t0, t1, t2, t3 = taps[0], taps[1], taps[2], taps[3]
+    for x in range(out.size):
+        out[x] += (t0 * (a[x] + b[x]) + t1 * (c[x] + d[x])) + (t2 * (e[x] + f[x]) + t3 * (g[x] + h[x]))
+
+
+@njit(cache=True, nogil=True)
+def blur_along(source: Array, taps: Array, step: int, target: Array) -> None:
+    """Fill target (n,) with source (n + 2 r step,) blurred: its values at distances of steps times taps (r + 1,)."""
+    number, reach = target.size, taps.size - 1
+    middle = source[reach * step : reach * step + number]
+    for k in range(number):
+        target[k] = taps[0] * middle[k]
+    for t in range(1, reach, 4):
+        start = (reach - t) * step, (reach + t) * step
+        add_eight(
+            target,
+            taps[t : t + 4],
+            source[start[0] : start[0] + number],
+            source[start[1] : start[1] + number],
+            source[start[0] - step : start[0] - step + number],
+            source[start[1] + step : start[1] + step + number],
+            source[start[0] - 2 * step : start[0] - 2 * step + number],
+            source[start[1] + 2 * step : start[1] + 2 * step + number],
+            source[start[0] - 3 * step : start[0] - 3 * step + number],
+            source[start[1] + 3 * step : start[1] + 3 * step + number],
+        )
+
+
+@njit(cache=True, nogil=True)
+def blur_pattern(pattern: Array, taps: Array, rows: Array, columns: Array, scratch: Array, blurred: Array) -> None:
+    """Blur a pattern (k_y, k_x) into blurred (k_y, k_x) float32.
+
+    taps (r + 1,) float32 is the middle and one half of a symmetric kernel, r a multiple of 4; rows (k_y + 2r,) and
+    columns (k_x + 2r,) say which pixel stands for one beyond the border; scratch is (2, (k_y + 2r) * (k_x + 2r))
+    float32. Both directions are run through the whole pattern at once, with its lines one behind the other.
+    """
+    height, width = pattern.shape
+    reach = taps.size - 1
+    wide = width + 2 * reach
+    tall = scratch[0, : (height + 2 * reach) * width]
+    for y in range(rows.size):
+        line, out = pattern[rows[y]], tall[y * width : (y + 1) * width]
+        for x in range(width):
+            out[x] = line[x]
+    blur_along(tall, taps, width, scratch[1, : height * width])
+    for y in range(height):
+        line, out = scratch[1, y * width : (y + 1) * width], scratch[0, y * wide : (y + 1) * wide]
+        out[reach : reach + width] = line
+        for x in range(reach):
+            out[x] = line[columns[x]]
+            out[reach + width + x] = line[columns[reach + width + x]]
+    number = height * wide - 2 * reach
+    blur_along(scratch[0, : height * wide], taps, 1, scratch[1, :number])
+    for y in range(height):
+        blurred[y] = scratch[1, y * wide : y * wide + width]
+
+
+@njit(cache=True, nogil=True)
+def real_products(
     patterns: Array,
+    taps: Array,
+    rows: Array,
+    columns: Array,
     runs: Array,
-    zero: Any,
     first: int,
     last: int,
     everything: Array,
@@ -23,151 +188,64 @@ def neighbour_products(
     squares: Array,
     dots: Array,
 ) -> None:
-    """Patterns (rows, scan_x, k) of which dots (4, rows - halo, scan_x) are wanted for rows first … last-1.
-
-    runs (m, 2) are the used stretches of k; everything is the sum over k, masked and squares the sums of values and
-    squares over the runs, dots the products with the neighbours (0,1), (1,-1), (1,0), (1,1), left alone where there
-    is none. zero sets the type of the sums: int64 where it cannot overflow, else float64.
-    """
-    height, width, pixels = patterns.shape
-    for y in range(first, last):
-        for x in range(width):
-            own = patterns[y, x]
-            total = zero
-            for k in range(pixels):
-                total += own[k]
-            east = patterns[y, min(x + 1, width - 1)]
-            below = min(y + 1, height - 1)
-            south_west, south = patterns[below, max(x - 1, 0)], patterns[below, x]
-            south_east = patterns[below, min(x + 1, width - 1)]
-            part, square, a, b, c, d = zero, zero, zero, zero, zero, zero
-            for r in range(runs.shape[0]):
-                for k in range(runs[r, 0], runs[r, 1]):
-                    value = zero + own[k]
-                    part += value
-                    square += value * value
-                    a += value * (zero + east[k])
-                    b += value * (zero + south_west[k])
-                    c += value * (zero + south[k])
-                    d += value * (zero + south_east[k])
-            everything[y, x], masked[y, x], squares[y, x] = total, part, square
-            if x + 1 < width:
-                dots[0, y, x] = a
-            if y + 1 < height:
-                dots[2, y, x] = c
-                if x > 0:
-                    dots[1, y, x] = b
-                if x + 1 < width:
-                    dots[3, y, x] = d
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def pair_products(features: Array, offsets: Array, first: int, last: int, products: Array) -> None:
-    """Fill products (m, rows, scan_x) of features (rows, scan_x, k) with their neighbours at offsets (m, 2), dy ≥ 0.
-
-    Only rows first … last-1; NaN where there is no neighbour.
-    """
-    height, width, pixels = features.shape
-    for y in range(first, last):
-        for x in range(width):
-            for m in range(offsets.shape[0]):
-                u, v = y + offsets[m, 0], x + offsets[m, 1]
-                if u >= height or v < 0 or v >= width:
-                    products[m, y, x] = np.nan
-                    continue
-                total = 0.0
-                for k in range(pixels):
-                    total += np.float64(features[y, x, k] * features[u, v, k])
-                products[m, y, x] = total
+    """The same as whole_products for patterns (rows + halo, scan_x, k_y, k_x) of any type, blurred by blur_pattern."""
+    height, width, k_y, k_x = patterns.shape
+    low, high = max(0, first - 1), min(width, last + 1)
+    ring = np.empty((2, high - low, k_y, k_x), np.float32)
+    scratch = np.empty((2, rows.size * columns.size), np.float32)
+    for x in range(low, high):
+        blur_pattern(patterns[0, x], taps, rows, columns, scratch, ring[0, x - low])
+    for y in range(everything.shape[0]):
+        below = min(y + 1, height - 1)
+        if below > y:
+            for x in range(low, high):
+                blur_pattern(patterns[below, x], taps, rows, columns, scratch, ring[below % 2, x - low])
+        here, there = ring[y % 2], ring[below % 2]
+        for x in range(first, last):
+            left, right = max(x - 1, 0) - low, min(x + 1, width - 1) - low
+            own, east = here[x - low].ravel(), here[right].ravel()
+            south_west, south, south_east = there[left].ravel(), there[x - low].ravel(), there[right].ravel()
+            add_products(own, east, south_west, south, south_east, runs, y, x, everything, masked, squares, dots)
 
 
 @njit(cache=True, nogil=True)
-def weighted_sums(
-    patterns: Array,
-    products: Array,
-    offsets: Array,
-    low: float,
-    high: float,
-    donors: Array,
-    own: Array,
-    halo: int,
-    first: int,
-    last: int,
-    filtered: Array,
+def sharp_products(
+    patterns: Array, runs: Array, first: int, last: int, everything: Array, masked: Array, squares: Array, dots: Array
 ) -> None:
-    """Fill filtered (rows, scan_x, k) float32, rows first … last-1, from patterns (rows + halo …, scan_x, k).
-
-    Weight of a neighbour: clip((product - low) / (high - low), 0, 1), dropped up to 1e-3, only from donors
-    (rows + halo …, scan_x); own, of the same shape, is the weight of the pattern itself.
-    """
-    height, width, pixels = patterns.shape
-    sums = np.empty(pixels)
-    for row in range(first, last):
-        y = row + halo
-        for x in range(width):
-            weight_sum = own[y, x]
-            for k in range(pixels):
-                sums[k] = weight_sum * patterns[y, x, k]
-            for side in range(2):
-                for m in range(offsets.shape[0]):
-                    sign = 1 - 2 * side
-                    u, v = y + sign * offsets[m, 0], x + sign * offsets[m, 1]
-                    if u < 0 or u >= height or v < 0 or v >= width or not donors[u, v]:
-                        continue
-                    product = products[m, y, x] if side == 0 else products[m, u, v]
-                    weight = (product - low) / (high - low)
-                    if weight > 1e-3:  # not if NaN
-                        weight = min(1.0, weight)
-                        weight_sum += weight
-                        for k in range(pixels):
-                            sums[k] += weight * patterns[u, v, k]
-            for k in range(pixels):
-                filtered[row, x, k] = sums[k] / weight_sum
+    """The same as whole_products for patterns (rows + halo, scan_x, k) of any type."""
+    height, width = patterns.shape[0], patterns.shape[1]
+    for y in range(everything.shape[0]):
+        below = min(y + 1, height - 1)
+        for x in range(first, last):
+            left, right = max(x - 1, 0), min(x + 1, width - 1)
+            own, east = patterns[y, x], patterns[y, right]
+            south_west, south, south_east = patterns[below, left], patterns[below, x], patterns[below, right]
+            add_products(own, east, south_west, south, south_east, runs, y, x, everything, masked, squares, dots)
 
 
 @njit(cache=True, nogil=True)
-def follow_merges(
-    first: Array, second: Array, size: int, min_size: int, domains: Array, sizes: Array, life: Array
-) -> int:
-    """Follow merges first–second (M,) of `size` positions, every component of at least min_size being a domain.
-
-    A domain is born when it reaches min_size or when two domains merge, and ends when it merges with another; but one
-    that is at least three times as large as the other lives on. domains (3, M) are the numbers of the two that enter
-    each merge and of the one that leaves it, -1 = none; sizes (2, M) the positions that enter; life (size + M, 2)
-    the merges after which each domain was born and ended, M = never. Returns how many domains there were.
-    """
-    parent, members, domain = np.arange(size), np.ones(size, np.int64), np.full(size, -1)
-    number = 0
-    if min_size <= 1:
-        domain[:] = np.arange(size)
-        life[:size, 0] = 0
-        number = size
-    life[:, 1] = first.size
-    for n in range(first.size):
-        a, b = first[n], second[n]
-        while parent[a] != a:
-            parent[a] = parent[parent[a]]
-            a = parent[a]
-        while parent[b] != b:
-            parent[b] = parent[parent[b]]
-            b = parent[b]
-        domains[0, n], domains[1, n] = domain[a], domain[b]
-        sizes[0, n], sizes[1, n] = members[a], members[b]
-        if members[a] < members[b]:
-            a, b = b, a
-        lives_on = members[a] >= 3 * members[b]
-        parent[b] = a
-        members[a] += members[b]
-        if domain[a] >= 0 and domain[b] >= 0:
-            life[domain[b], 1] = n
-            if not lives_on:
-                life[domain[a], 1] = n
-                domain[a] = -1
-        elif domain[b] >= 0:
-            domain[a] = domain[b]
-        if domain[a] < 0 and members[a] >= min_size:
-            domain[a] = number
-            life[number, 0] = n
-            number += 1
-        domains[2, n] = domain[a]
-    return number
+def add_products(
+    own: Array,
+    east: Array,
+    south_west: Array,
+    south: Array,
+    south_east: Array,
+    runs: Array,
+    y: int,
+    x: int,
+    everything: Array,
+    masked: Array,
+    squares: Array,
+    dots: Array,
+) -> None:
+    """Fill the sums of one pattern own (k,) and its four neighbours at (y, x)."""
+    everything[y, x] = sum_of(own)
+    sums = np.zeros(6)
+    for r in range(runs.shape[0]):
+        a, b = runs[r, 0], runs[r, 1]
+        part = real_sums(own[a:b], east[a:b], south_west[a:b], south[a:b], south_east[a:b])
+        for n in range(6):
+            sums[n] += part[n]
+    masked[y, x], squares[y, x] = sums[0], sums[1]
+    for n in range(4):
+        dots[n, y, x] = sums[2 + n]

@@ -12,16 +12,19 @@ _FRAME = 2  # outermost rows and columns that never join a cluster in the author
 
 
 def neighbour_pairs(edges: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return flat indices of both positions and similarity of every pair inside the scan, from (4, scan_y, scan_x)."""
+    """Return flat indices of both positions and similarity of every pair inside the scan, from (4, scan_y, scan_x).
+
+    In the order of the first position, then of the second.
+    """
     shape = edges.shape[1:]
     index = np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape)
-    first, second, similarity = [], [], []
-    for edge, (dy, dx) in zip(edges, UNIQUE, strict=True):
+    second, inside = np.zeros((*shape, 4), np.int64), np.zeros((*shape, 4), bool)
+    for n, (dy, dx) in enumerate(UNIQUE):
         here, there = overlap(dy, dx)
-        first.append(index[here].ravel())
-        second.append(index[there].ravel())
-        similarity.append(edge[here].ravel())
-    return np.concatenate(first), np.concatenate(second), np.concatenate(similarity)
+        second[(*here, n)] = index[there]
+        inside[(*here, n)] = True
+    first = np.broadcast_to(index[..., None], second.shape)
+    return first[inside], second[inside], np.moveaxis(edges, 0, -1)[inside]
 
 
 def published_clusters(

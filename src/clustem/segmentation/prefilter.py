@@ -8,14 +8,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.passes import in_threads
 from clustem.scan import Scan
-from clustem.segmentation._kernels import pair_products, weighted_sums
+from clustem.segmentation._prefilter_kernels import (
+    make_features,
+    neighbour_weights,
+    pair_products,
+    sharpen_products,
+    weighted_sums,
+)
+from clustem.segmentation.blur import blur_plan
 from clustem.segmentation.parameters import Border
+from clustem.surveying import runs_of
+
+_TILE = 8  # columns that a thread walks down together, for its cache
+_SMALL = 0.05  # weights up to which correlations are computed twice, because a small weight takes a precise one
+_DOUBT = 1e-5  # of a correlation in 32 bits
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,7 @@ def published_prefilter(
         name=f"{scan.name} (prefiltered)",
         detector_mask=scan.detector_mask,
         rows_per_chunk=1,
-        working_bytes=4.0 * (scan.dtype.itemsize + 8),
+        working_bytes=4.0 * scan.dtype.itemsize + 8,
         assumptions=scan.assumptions,
     )
 
@@ -142,10 +153,19 @@ def _filtered_rows(
 ) -> NDArray[np.float32]:
     first, last = max(0, start - parameters.radius), min(scan.shape[0], stop + parameters.radius)
     data = scan.read(first, last)
-    features, alive = _features(data, weight, parameters.sigma)
+    positions = data.shape[0] * data.shape[1]
+    used, runs = weight[weight > 0], runs_of(weight > 0)
+    plan = blur_plan(scan.detector_shape, parameters.sigma)
+    features, alive = np.empty((*data.shape[:2], used.size), np.float32), np.empty(data.shape[:2], bool)
     offsets = _half_disk(parameters.radius)
-    products = np.full((len(offsets), *data.shape[:2]), np.nan)
+    products = np.empty((len(offsets), *data.shape[:2]))
     patterns = data.reshape(*data.shape[:2], -1)
+
+    def prepare(a: int, b: int) -> None:
+        flat = data.reshape(positions, *scan.detector_shape)
+        make_features(flat, *plan, used, runs, a, b, features.reshape(positions, -1), alive.reshape(-1))
+
+    in_threads(prepare, positions)
     filtered = np.empty((stop - start, *patterns.shape[1:]), np.float32)
     donors = np.ones(data.shape[:2], bool)
     own = np.ones(data.shape[:2])
@@ -157,32 +177,13 @@ def _filtered_rows(
 
     def correlate(a: int, b: int) -> None:
         pair_products(features, offsets, a, b, products)
+        sharpen_products(features, offsets, low - _DOUBT, low + _SMALL * (high - low), a, b, products)
 
     def average(a: int, b: int) -> None:
-        weighted_sums(patterns, products, offsets, low, high, donors, own, start - first, a, b, filtered)
+        weighted_sums(patterns, weights, offsets, start - first, a, b, filtered)
 
-    in_threads(correlate, len(data))
-    in_threads(average, stop - start)
+    in_threads(correlate, scan.shape[1], longest=_TILE)
+    weights = np.empty((stop - start, scan.shape[1], 1 + 2 * len(offsets)), np.float32)
+    neighbour_weights(products, offsets, low, high, donors, own, start - first, weights)
+    in_threads(average, scan.shape[1], longest=_TILE)
     return filtered.reshape(stop - start, *scan.shape[1:])
-
-
-def _features(
-    data: NDArray[Any], weight: NDArray[np.float64], sigma: float
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the vectors that are compared, (rows, scan_x, k) float32 of the used pixels, and who has one; else NaN."""
-    used = np.flatnonzero(weight)
-    w = weight.ravel()[used]
-    features = np.empty((*data.shape[:2], used.size), np.float32)
-    alive = np.empty(data.shape[:2], bool)
-
-    def work(a: int, b: int) -> None:
-        for row in range(a, b):
-            blurred = gaussian_filter(data[row], sigma, axes=(1, 2), output=np.float32, mode="reflect")
-            vectors = blurred.reshape(data.shape[1], -1)[:, used]
-            vectors = (vectors - (vectors @ w / w.sum())[:, None]) * w
-            norm = np.linalg.norm(vectors, axis=1)
-            alive[row] = norm > 0
-            features[row] = np.where(alive[row], vectors.T / np.where(alive[row], norm, 1), np.nan).T
-
-    in_threads(work, len(data))
-    return features, alive

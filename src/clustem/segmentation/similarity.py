@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter
 
 from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.passes import Block, in_threads, run_pass
-from clustem.scan import Scan
-from clustem.segmentation._kernels import neighbour_products
-from clustem.surveying import load_mask
+from clustem.scan import Scan, is_whole
+from clustem.segmentation._kernels import real_products, sharp_products, whole_products
+from clustem.segmentation.blur import blur_plan
+from clustem.surveying import load_mask, runs_of
 
 NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (1, 1), (1, 0), (1, -1), (0, 1))
 """(dy, dx) of the eight neighbours, in the published order."""
 UNIQUE = ((0, 1), (1, -1), (1, 0), (1, 1))
 """(dy, dx) of the four neighbours that give every pair once."""
+_TILE = 16  # columns that a thread walks down together, so that a row's patterns are still in its cache for the next
 _SAME = 1e-12  # a variance below this share of the mean square is rounding: the pattern is constant
 
 
@@ -87,19 +88,26 @@ def edge_similarity(
     mask = _pixels(scan, detector_mask)
     sums = np.zeros((3, *scan.scan_shape))
     dots = np.zeros((4, *scan.scan_shape))
-    runs = _runs(mask.ravel())
+    runs = runs_of(mask)
+
+    taps, rows, columns = blur_plan(scan.detector_shape, smooth_sigma)
 
     def process(block: Block) -> None:
-        patterns, zero = _prepare(block, smooth_sigma)
-        rows = block.stop - block.start
         here = slice(block.start, block.stop)
+        filled = *sums[:, here], dots[:, here]
+        flat = block.data.reshape(*block.data.shape[:2], -1)
 
-        def work(a: int, b: int) -> None:
-            neighbour_products(patterns, runs, zero, a, b, *sums[:, here], dots[:, here])
+        def work(first: int, last: int) -> None:
+            if smooth_sigma:
+                real_products(block.data, taps, rows, columns, runs, first, last, *filled)
+            elif is_whole(flat.dtype):
+                whole_products(flat, runs, first, last, *filled)
+            else:
+                sharp_products(flat, runs, first, last, *filled)
 
-        in_threads(work, rows)
+        in_threads(work, scan.shape[1], longest=_TILE)
 
-    run_pass(scan, process, stage="similarity", below=1, working_bytes=8.0 if smooth_sigma else 0.0)
+    run_pass(scan, process, stage="similarity", below=1)
     return _cosines(sums, dots, int(mask.sum()), mask.size)
 
 
@@ -147,27 +155,6 @@ def _pixels(scan: Scan, detector_mask: ArrayLike | str | Path | None) -> NDArray
     if mask.sum() < 2:
         raise InputError(f"detector_mask: leaves {int(mask.sum())} pixels to compare, expected at least 2")
     return mask
-
-
-def _runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the stretches (m, 2) of True in a flat mask, as first and last + 1."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
-    return edges.reshape(-1, 2)
-
-
-def _prepare(block: Block, sigma: float) -> tuple[NDArray[Any], Any]:
-    """Return flattened, blurred patterns and the zero of the type that their sums are kept in."""
-    data = block.data
-    if sigma:
-        blurred = np.empty(data.shape, np.float32)
-
-        def blur(a: int, b: int) -> None:
-            gaussian_filter(data[a:b], sigma, axes=(2, 3), output=blurred[a:b], mode="reflect")
-
-        in_threads(blur, len(data))
-        data = blurred
-    small = data.dtype.kind in "ui" and data.dtype.itemsize <= 2
-    return data.reshape(*data.shape[:2], -1), np.int64(0) if small else np.float64(0)
 
 
 def _cosines(sums: NDArray[np.float64], dots: NDArray[np.float64], used: int, pixels: int) -> NDArray[np.float64]:

@@ -11,10 +11,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from scipy.sparse.csgraph import connected_components
 
 from clustem.errors import InputError
-from clustem.segmentation._kernels import follow_merges
+from clustem.segmentation._tree_kernels import follow_merges, spanning_edges
 from clustem.tables import table_text
 
 
@@ -138,12 +138,13 @@ def build_tree(
     flat = usable.ravel()
     good = np.isfinite(similarity) & flat[first] & flat[second]
     first, second, similarity = first[good], second[good], similarity[good]
-    order = np.lexsort((second, first, -similarity))
-    rank = np.empty(order.size)
-    rank[order] = np.arange(1, order.size + 1)
-    graph = coo_array((rank, (first, second)), shape=(flat.size, flat.size)).tocsr()
-    kept = np.sort(minimum_spanning_tree(graph).data).astype(np.int64) - 1
-    edges = order[kept]
+    place = first * flat.size + second
+    if (place[1:] < place[:-1]).any():
+        by_place = np.argsort(place)
+        first, second, similarity = first[by_place], second[by_place], similarity[by_place]
+    order = np.argsort(-similarity, kind="stable")
+    kept = np.empty(flat.size, np.int64)
+    edges = kept[: spanning_edges(first, second, order, flat.size, kept)]
     return MergeTree(usable.shape, first[edges], second[edges], similarity[edges], usable, min_size)
 
 

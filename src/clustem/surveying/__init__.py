@@ -1,7 +1,7 @@
 """The first read of a scan: images, beam, bad pixels, masks."""
 
 from clustem.surveying.description import describe_scan
-from clustem.surveying.masks import annular_mask, background_mask, beam_stop_mask, load_image, load_mask
+from clustem.surveying.masks import annular_mask, background_mask, beam_stop_mask, load_image, load_mask, runs_of
 from clustem.surveying.pixels import fill_pixels, mend_pixels
 from clustem.surveying.record import Survey
 from clustem.surveying.statistics import preview, survey
@@ -17,5 +17,6 @@ __all__ = [
     "load_mask",
     "mend_pixels",
     "preview",
+    "runs_of",
     "survey",
 ]

@@ -119,6 +119,12 @@ def load_mask(source: str | Path | ArrayLike, shape: tuple[int, int], *, name: s
     return mask
 
 
+def runs_of(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the stretches (m, 2) of True in a mask read row by row, as first and last + 1."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask.ravel(), [False]])))
+    return edges.reshape(-1, 2)
+
+
 def load_image(source: str | Path | ArrayLike, *, name: str) -> NDArray[Any]:
     """Return a two-dimensional array from an array or an image file (.npy, .tif, .png).
 

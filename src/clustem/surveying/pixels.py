@@ -6,13 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import generic_filter, median_filter
+from scipy.ndimage import median_filter
 
 from clustem.scan import Scan
 
 _EXCESS = 8.0  # standard errors by which a hot pixel exceeds its surroundings
 _ISOLATED = 0.25  # a spot blurred by σ ≥ 0.5 px leaves more than this share of its peak in seven of its neighbours
+_ABOVE = 5.0  # times its surroundings that a hot pixel has at least
 _LEAST_COUNTS = 30  # counts that the neighbours need before a pixel without any is called dead
 
 
@@ -36,18 +38,19 @@ def find_bad_pixels(
     of its eight neighbours where that is at least 30 counts, so that neither a gap between two spots nor the shadow of
     a beam stop is one.
     """
-    shown = np.where(use, mean, median_filter(mean, 5, mode="nearest"))
-    neighbours = _neighbours(shown)
-    surroundings = np.maximum(_ring_median(shown), 0)
+    shown = mean if use.all() else np.where(use, mean, median_filter(mean, 5, mode="nearest"))
+    neighbours = np.sort(_neighbours(shown), axis=0)
     lit = use & (mean > 0)
     gain = float(np.median(variance[lit] / mean[lit])) if lit.any() else 1.0
     gain = gain if gain > 0 else 1.0
+    alone = use & (shown * patterns > 20 * gain) & (neighbours[6] < (_ISOLATED + (1 - _ISOLATED) / _ABOVE) * shown)
+    surroundings = np.maximum(_ring_medians(shown, alone), 0)
+    peaks, excess = shown[alone], shown[alone] - surroundings
     noise = np.sqrt(gain * np.maximum(surroundings, gain / max(1, patterns)) / max(1, patterns))
-    excess = shown - surroundings
-    spread = np.clip(np.sort(neighbours, axis=0)[:7] - surroundings, 0, None).sum(axis=0)
-    hot = use & (excess > _EXCESS * noise) & (shown > 5 * surroundings) & (spread < _ISOLATED * excess)
-    hot &= shown * patterns > 20 * gain
-    expected = np.sort(neighbours, axis=0)[1]
+    spread = np.clip(neighbours[:7, alone] - surroundings, 0, None).sum(axis=0)
+    hot = np.zeros_like(use)
+    hot[alone] = (excess > _EXCESS * noise) & (peaks > _ABOVE * surroundings) & (spread < _ISOLATED * excess)
+    expected = neighbours[1]
     dead = use & (mean < 0.1 * expected) & (expected * patterns > _LEAST_COUNTS * gain)
     return hot, dead & ~hot
 
@@ -90,14 +93,15 @@ def fill_pixels(image: NDArray[np.float64], use: NDArray[np.bool_]) -> NDArray[n
     """
     if use.all():
         return image
-    holes = np.where(use, image, np.nan)
-    filled = generic_filter(holes, _median_of_finite, size=5, mode="constant", cval=np.nan)
-    return np.where(use, image, filled)
-
-
-def _median_of_finite(values: NDArray[np.float64]) -> float:
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else 0.0
+    holes = ~use
+    around = sliding_window_view(np.pad(np.where(use, image, np.nan), 2, constant_values=np.nan), (5, 5))[holes]
+    around = around.reshape(len(around), -1)
+    known = np.isfinite(around).any(axis=1)
+    medians = np.zeros(len(around))
+    medians[known] = np.nanmedian(around[known], axis=1)
+    filled = image.copy()
+    filled[holes] = medians
+    return filled
 
 
 def _neighbours(image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,9 +112,10 @@ def _neighbours(image: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([padded[y : y + height, x : x + width] for y, x in shifts])
 
 
-def _ring_median(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median of the 16 pixels on the square ring two pixels from each pixel."""
-    footprint = np.ones((5, 5), bool)
-    footprint[1:4, 1:4] = False
-    filtered: NDArray[np.float64] = median_filter(image, footprint=footprint, mode="nearest")
-    return filtered
+def _ring_medians(image: NDArray[np.float64], places: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the median of the 16 pixels on the square ring two pixels from each of `places`; the edge is repeated."""
+    windows = sliding_window_view(np.pad(image, 2, mode="edge"), (5, 5))[places]
+    ring = np.ones((5, 5), bool)
+    ring[1:4, 1:4] = False
+    medians: NDArray[np.float64] = np.sort(windows[:, ring], axis=1)[:, 8]
+    return medians

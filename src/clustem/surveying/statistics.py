@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,16 @@ from numpy.typing import NDArray
 from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.passes import Block, in_threads, run_pass
-from clustem.scan import Scan
-from clustem.surveying._kernels import add_aligned, add_pixel_sums, find_centres, measure_patterns
+from clustem.scan import Scan, is_whole
+from clustem.surveying._kernels import (
+    add_aligned,
+    add_pixel_sums,
+    find_centres,
+    measure_patterns,
+    survey_whole,
+)
 from clustem.surveying.beam import Beam, find_beam, smooth_descan
+from clustem.surveying.masks import runs_of
 from clustem.surveying.pixels import fill_pixels, find_bad_pixels
 from clustem.surveying.record import Survey
 
@@ -39,8 +47,7 @@ def preview(scan: Any) -> Preview:
     numbers = np.unique(np.linspace(0, scan.shape[0] - 1, _PREVIEW_ROWS).astype(int))
     rows = [_finite(scan.read(int(row), int(row) + 1)[0]) for row in numbers]
     patterns_read = len(rows) * scan.shape[1]
-    mean = np.sum([row.sum(axis=0, dtype=np.float64) for row in rows], axis=0) / patterns_read
-    squares = np.sum([np.einsum("nyx,nyx->yx", row, row, dtype=np.float64) for row in rows], axis=0) / patterns_read
+    mean, squares = (np.sum(part, axis=0) / patterns_read for part in zip(*map(_moments, rows), strict=True))
     hot, dead = find_bad_pixels(mean, squares - mean**2, patterns_read, use)
     use = use & ~hot & ~dead
     beam = find_beam(fill_pixels(mean, use), use, scan.calibration.centre_px)
@@ -50,8 +57,16 @@ def preview(scan: Any) -> Preview:
             add_aligned(row, use, beam.centre, beam.radius + 4.0, aligned)
         sharp = find_beam(fill_pixels(aligned / patterns_read, use), use, (beam.centre[0], beam.centre[1]))
         beam = sharp if sharp.found else beam
-    sums = np.concatenate([np.where(use, row, 0).sum(axis=(1, 2), dtype=np.float64) for row in rows])
+    sums = np.concatenate([row.sum(axis=(1, 2), dtype=float) - row[:, ~use].sum(axis=1, dtype=float) for row in rows])
     return Preview(mean, use, beam, sums)
+
+
+def _moments(patterns: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sums of values and of squares (k_y, k_x) of patterns (n, k_y, k_x)."""
+    sums, squares = np.zeros(patterns.shape[1:]), np.zeros(patterns.shape[1:])
+    everything, unlimited = np.ones(len(patterns), bool), np.full(patterns.shape[1:], -np.inf)
+    add_pixel_sums(patterns, everything, 0, patterns.shape[1], sums, squares, unlimited)
+    return sums, squares
 
 
 def _finite(patterns: NDArray[Any]) -> NDArray[Any]:
@@ -99,28 +114,68 @@ class _Sums:
         detector, positions = scan.detector_shape, scan.shape[0] * scan.shape[1]
         self.scan, self.first = scan, first
         self.total, self.squares = np.zeros(detector), np.zeros(detector)
+        self.whole = np.zeros((3, detector[0] * detector[1]), np.uint64)
         self.maximum = np.full(detector, -np.inf)
         self.sums, self.bright, self.dark = (np.zeros(positions) for _ in range(3))
         self.odd = np.zeros(positions, np.uint8)
         self.centres = np.full((positions, 2), np.nan)
+        self.fast = is_whole(scan.dtype) and scan.dtype.kind == "u"
+        y, x = np.indices(detector)
+        distance = np.hypot(y - first.beam.centre[0], x - first.beam.centre[1])
+        radius = first.beam.radius
+        self.runs = tuple(
+            runs_of(mask & first.use) for mask in (distance >= 0, distance <= radius, distance <= 1.5 * radius)
+        )
 
     def add(self, block: Block) -> None:
-        """Add a block: first per pattern (threads share the patterns), then per pixel (threads share the pixels)."""
+        """Add a block."""
         width, beam, use = self.scan.shape[1], self.first.beam, self.first.use
         patterns = block.core.reshape(-1, *self.scan.detector_shape)
         here = slice(block.start * width, block.stop * width)
         sums, bright, dark = self.sums[here], self.bright[here], self.dark[here]
         odd, centres = self.odd[here], self.centres[here]
 
-        def per_pattern(a: int, b: int) -> None:
-            measure_patterns(patterns, a, b, use, beam.centre, beam.radius, sums, bright, dark, odd)
+        def find(a: int, b: int) -> None:
             if beam.found:
                 find_centres(patterns, a, b, use, beam.centre, beam.disk, centres)
 
+        if self.fast:
+            self._add_whole(patterns, sums, bright, dark)
+        else:
+            self._add_real(patterns, sums, bright, dark, odd)
+            if (odd & _NOT_FINITE).any():
+                raise InputError(_not_finite(self.scan, patterns, odd, block.start))
+        in_threads(find, len(patterns))
+
+    def _add_whole(self, patterns: NDArray[Any], *measured: NDArray[Any]) -> None:
+        """Add patterns of counts; every thread has sums of its own, which are whole numbers, so their order is free."""
+        flat = patterns.reshape(len(patterns), -1)
+        lock = Lock()
+
+        def work(a: int, b: int) -> None:
+            sums, squares, carry = (np.zeros(flat.shape[1], np.uint64) for _ in range(3))
+            maximum = np.zeros(flat.shape[1], flat.dtype)
+            survey_whole(flat, *self.runs, a, b, *measured, sums, squares, carry, maximum)
+            with lock:
+                self.whole += np.stack([sums, squares, carry])
+                np.maximum(self.maximum, maximum.reshape(self.maximum.shape), out=self.maximum)
+
+        in_threads(work, len(patterns))
+
+    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the sums of values and of squares (k_y, k_x)."""
+        sums, squares, carry = self.whole.astype(float).reshape(3, *self.total.shape)
+        return self.total + sums, self.squares + squares + carry * 2.0**32
+
+    def _add_real(self, patterns: NDArray[Any], *measured: NDArray[Any]) -> None:
+        """Add patterns of any type: threads share the patterns, then the pixels, so that the order is the same."""
+        beam, use = self.first.beam, self.first.use
+
+        def per_pattern(a: int, b: int) -> None:
+            measure_patterns(patterns, a, b, use, beam.centre, beam.radius, *measured)
+
         in_threads(per_pattern, len(patterns))
-        if (odd & _NOT_FINITE).any():
-            raise InputError(_not_finite(self.scan, patterns, odd, block.start))
-        live = sums != 0
+        live = measured[0] != 0
 
         def per_pixel(a: int, b: int) -> None:
             add_pixel_sums(patterns, live, a, b, self.total, self.squares, self.maximum)
@@ -144,8 +199,9 @@ def _assemble(scan: Scan, first: Preview, sums: _Sums) -> Survey:
     patterns = int((~dead_positions).sum())
     if not patterns:
         raise InputError(f"{scan.name}: all {dead_positions.size} patterns are empty (sum 0); is it the right dataset?")
-    mean = sums.total / patterns
-    variance = np.maximum(sums.squares / patterns - mean**2, 0)
+    whole, squares = sums.moments()
+    mean = whole / patterns
+    variance = np.maximum(squares / patterns - mean**2, 0)
     usable = np.ones(scan.detector_shape, bool) if scan.detector_mask is None else scan.detector_mask
     hot, dead = find_bad_pixels(mean, variance, patterns, usable)
     use = usable & ~hot & ~dead

@@ -1,0 +1,218 @@
+"""Compiled loops of the correlative prefilter: arrays and scalars in, arrays filled."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from clustem.segmentation._kernels import blur_pattern
+
+Array = NDArray[Any]
+
+_STRETCH = 8192  # values of a pattern that are worked on together
+
+
+@njit(cache=True, nogil=True)
+def make_features(
+    patterns: Array,
+    taps: Array,
+    rows: Array,
+    columns: Array,
+    weight: Array,
+    runs: Array,
+    first: int,
+    last: int,
+    features: Array,
+    alive: Array,
+) -> None:
+    """Vectors that are compared of patterns (n, k_y, k_x) first … last-1: features (n, k used) float32.
+
+    NaN where not alive. Blurred by blur_pattern, about their mean under weight (k used,), times it, L2-normalised.
+    runs (m, 2) are the used stretches of the flat pattern.
+    """
+    k_y, k_x = patterns.shape[1], patterns.shape[2]
+    blurred = np.empty((k_y, k_x), np.float32)
+    scratch = np.empty((2, rows.size * columns.size), np.float32)
+    whole = 0.0
+    for k in range(weight.size):
+        whole += weight[k]
+    for n in range(first, last):
+        blur_pattern(patterns[n], taps, rows, columns, scratch, blurred)
+        flat, vector = blurred.ravel(), features[n]
+        place = 0
+        for r in range(runs.shape[0]):
+            length = runs[r, 1] - runs[r, 0]
+            vector[place : place + length] = flat[runs[r, 0] : runs[r, 1]]
+            place += length
+        norm = normalise(vector, weight, whole)
+        alive[n] = norm > 0.0
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def normalise(vector: Array, weight: Array, whole: float) -> float:
+    """Turn a vector (k,) into its deviation from the weighted mean, times weight, over its norm, which is returned."""
+    mean = 0.0
+    for k in range(vector.size):
+        mean += weight[k] * vector[k]
+    mean /= whole
+    square = 0.0
+    for k in range(vector.size):
+        value = (vector[k] - mean) * weight[k]
+        square += value * value
+    norm = math.sqrt(square)
+    scale = 1.0 / norm if norm > 0.0 else math.nan
+    for k in range(vector.size):
+        vector[k] = (vector[k] - mean) * weight[k] * scale
+    return norm
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def four_products(own: Array, a: Array, b: Array, c: Array, d: Array) -> Any:
+    """Products of own (k,) float32 with four others, in 32 bits."""
+    pa, pb, pc, pd = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    for k in range(own.size):
+        value = own[k]
+        pa += value * a[k]
+        pb += value * b[k]
+        pc += value * c[k]
+        pd += value * d[k]
+    return pa, pb, pc, pd
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def exact_product(own: Array, other: Array) -> float:
+    """Product of own (k,) float32 with another, in 64 bits."""
+    total = 0.0
+    for k in range(own.size):
+        total += np.float64(own[k]) * np.float64(other[k])
+    return total
+
+
+@njit(cache=True, nogil=True)
+def sharpen_products(
+    features: Array, offsets: Array, low: float, high: float, first: int, last: int, products: Array
+) -> None:
+    """Compute those of products (m, rows, scan_x) from low to high again, in 64 bits, columns first … last-1."""
+    for m in range(offsets.shape[0]):
+        for y in range(products.shape[1]):
+            for x in range(first, last):
+                if low <= products[m, y, x] <= high:
+                    products[m, y, x] = exact_product(features[y, x], features[y + offsets[m, 0], x + offsets[m, 1]])
+
+
+@njit(cache=True, nogil=True)
+def pair_products(features: Array, offsets: Array, first: int, last: int, products: Array) -> None:
+    """Features (rows, scan_x, k) float32: products (m, rows, scan_x) with the neighbours at offsets (m, 2), dy ≥ 0, for
+    columns first … last-1; NaN where there is none. Stretch by stretch of k, so that neighbours stay in the cache.
+    """
+    height, width, pixels = features.shape
+    number = offsets.shape[0]
+    products[:, :, first:last] = 0.0
+    places = np.zeros((number + 3, 2), np.int64)
+    numbers = np.zeros(number, np.int64)
+    for k in range(0, pixels, _STRETCH):
+        end = min(k + _STRETCH, pixels)
+        for y in range(height):
+            for x in range(first, last):
+                near = 0
+                for m in range(number):
+                    u, v = y + offsets[m, 0], x + offsets[m, 1]
+                    if u < height and 0 <= v < width:
+                        places[near, 0], places[near, 1], numbers[near] = u, v, m
+                        near += 1
+                    else:
+                        products[m, y, x] = math.nan
+                places[near : near + 3, 0], places[near : near + 3, 1] = y, x
+                own = features[y, x, k:end]
+                for n in range(0, near, 4):
+                    part = four_products(
+                        own,
+                        features[places[n, 0], places[n, 1], k:end],
+                        features[places[n + 1, 0], places[n + 1, 1], k:end],
+                        features[places[n + 2, 0], places[n + 2, 1], k:end],
+                        features[places[n + 3, 0], places[n + 3, 1], k:end],
+                    )
+                    for i in range(min(4, near - n)):
+                        products[numbers[n + i], y, x] += part[i]
+
+
+@njit(cache=True, nogil=True)
+def neighbour_weights(
+    products: Array, offsets: Array, low: float, high: float, donors: Array, own: Array, halo: int, weights: Array
+) -> None:
+    """Fill weights (rows, scan_x, 1 + 2m) float32, of sum 1, of a pattern and of its neighbours at ± offsets (m, 2).
+
+    Weight of a neighbour: clip((product - low) / (high - low), 0, 1), dropped up to 1e-3, only from donors
+    (rows + halo …, scan_x); own, of the same shape, is the weight of the pattern itself.
+    """
+    height, width = donors.shape
+    for row in range(weights.shape[0]):
+        y = row + halo
+        for x in range(width):
+            whole = own[y, x]
+            weights[row, x, 0] = whole
+            for n in range(2 * offsets.shape[0]):
+                m, sign = n // 2, 1 - 2 * (n % 2)
+                u, v = y + sign * offsets[m, 0], x + sign * offsets[m, 1]
+                weight = 0.0
+                if 0 <= u < height and 0 <= v < width and donors[u, v]:
+                    product = products[m, y, x] if sign > 0 else products[m, u, v]
+                    weight = (product - low) / (high - low)
+                weight = min(1.0, weight) if weight > 1e-3 else 0.0  # 0 also if NaN
+                weights[row, x, 1 + n] = weight
+                whole += weight
+            for n in range(weights.shape[2]):
+                weights[row, x, n] /= whole
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def add_six(sums: Array, weights: Array, a: Array, b: Array, c: Array, d: Array, e: Array, f: Array) -> None:
+    """Add six patterns (k,) times weights (6,) float32 to sums (k,) float32."""
+    wa, wb, wc, wd, we, wf = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+    for k in range(sums.size):
+        near = wa * np.float32(a[k]) + wb * np.float32(b[k]) + wc * np.float32(c[k])
+        sums[k] += near + wd * np.float32(d[k]) + we * np.float32(e[k]) + wf * np.float32(f[k])
+
+
+@njit(cache=True, nogil=True)
+def weighted_sums(
+    patterns: Array, weights: Array, offsets: Array, halo: int, first: int, last: int, filtered: Array
+) -> None:
+    """Fill filtered (rows, scan_x, k) float32, columns first … last-1, with weighted sums of patterns (rows + halo …,
+    scan_x, k); weights as neighbour_weights makes them. Stretch by stretch of k, so that neighbours stay in the cache.
+    """
+    pixels = patterns.shape[2]
+    number = weights.shape[2]
+    places = np.zeros((number + 5, 2), np.int64)
+    present = np.zeros(number + 5, np.float32)
+    for k in range(0, pixels, _STRETCH):
+        end = min(k + _STRETCH, pixels)
+        for row in range(filtered.shape[0]):
+            y = row + halo
+            for x in range(first, last):
+                near = 0
+                for n in range(number):
+                    if weights[row, x, n] > 0.0:
+                        m, sign = (n - 1) // 2, 1 - 2 * ((n - 1) % 2)
+                        places[near, 0] = y + sign * offsets[m, 0] if n else y
+                        places[near, 1] = x + sign * offsets[m, 1] if n else x
+                        present[near] = weights[row, x, n]
+                        near += 1
+                places[near : near + 5, 0], places[near : near + 5, 1], present[near : near + 5] = y, x, 0.0
+                sums = filtered[row, x, k:end]
+                sums[:] = 0.0
+                for n in range(0, near, 6):
+                    add_six(
+                        sums,
+                        present[n : n + 6],
+                        patterns[places[n, 0], places[n, 1], k:end],
+                        patterns[places[n + 1, 0], places[n + 1, 1], k:end],
+                        patterns[places[n + 2, 0], places[n + 2, 1], k:end],
+                        patterns[places[n + 3, 0], places[n + 3, 1], k:end],
+                        patterns[places[n + 4, 0], places[n + 4, 1], k:end],
+                        patterns[places[n + 5, 0], places[n + 5, 1], k:end],
+                    )
