@@ -95,7 +95,8 @@ def panel_grid(
     width = min(PAGE_WIDTH / columns - left - right, PANEL_HEIGHT / ratio)
     height = width * ratio
     rows = -(-len(titles) // columns)
-    cell = (max(left + width + right, 2.0), top + height + bottom)
+    letters = max(len(line) for title in titles for line in title.split("\n"))
+    cell = (left + max(width + right, 0.07 * letters), top + height + bottom)
     figure = Figure(figsize=(columns * cell[0], rows * cell[1]))
     panels = []
     for index, title in enumerate(titles):
