@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 import h5py
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from clustem.cli import app
@@ -40,6 +42,16 @@ def test_run_and_its_recipe(scan_file, tmp_path):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     with h5py.File(tmp_path / "out" / "results.h5") as file:
         assert '"energy_keV": 200.0' in file["survey"].attrs["calibration"]
+
+
+def test_help_shows_every_option_in_full_on_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    shown = runner.invoke(app, ["run", "--help"]).output
+    command = typer.main.get_command(app).commands["run"]
+    for option in command.params:
+        for name in (*option.opts, *option.secondary_opts) if option.param_type_name == "option" else ():
+            assert re.search(rf"{name}\b", shown), name
 
 
 def test_force(scan_file, tmp_path):

@@ -45,14 +45,17 @@ PixelSize = Annotated[
 ScanStep = Annotated[str | None, typer.Option(help="Scan step in nm, or Y,X.", rich_help_panel=_CALIBRATION)]
 Energy = Annotated[
     float | None,
-    typer.Option("--energy-keV", "--energy-kev", help="Electron energy in keV.", rich_help_panel=_CALIBRATION),
+    typer.Option("--energy-keV", help="Electron energy in keV.", rich_help_panel=_CALIBRATION),
 ]
 Semiangle = Annotated[float | None, typer.Option(help="Convergence semi-angle in mrad.", rich_help_panel=_CALIBRATION)]
 Centre = Annotated[str | None, typer.Option("--centre-px", help="Direct beam Y,X in px.", rich_help_panel=_CALIBRATION)]
 Rotation = Annotated[
     float | None, typer.Option(help="Detector to scan, degrees clockwise.", rich_help_panel=_CALIBRATION)
 ]
-Flip = Annotated[bool | None, typer.Option(help="Reverse k_y first.", rich_help_panel=_CALIBRATION)]
+Flip = Annotated[
+    bool | None,
+    typer.Option("--detector-flip/--no-flip", help="Reverse k_y first.", rich_help_panel=_CALIBRATION),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing results folder.", rich_help_panel=_OUTPUT)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_OUTPUT)]
 Verbose = Annotated[

@@ -31,6 +31,15 @@ def test_neighbours_never_share_a_colour_and_none_is_grey(labels):
     assert ((colours >= 0) & (colours <= 1)).all()
 
 
+@pytest.mark.parametrize("seam", [1, 2, 5])
+def test_domains_on_both_sides_of_an_unassigned_boundary_differ(seam):
+    grid = np.arange(1, 421).reshape(20, 21)
+    cell = np.pad(np.ones((4, 4), int), ((0, seam), (0, seam)))
+    colours = domain_colours(np.kron(grid, cell))[grid]
+    assert (colours[1:] != colours[:-1]).any(axis=-1).all()
+    assert (colours[:, 1:] != colours[:, :-1]).any(axis=-1).all()
+
+
 def test_many_domains_that_all_touch_have_distinct_colours():
     number = 40
     labels = np.array([pair for a in range(1, number + 1) for b in range(1, a) for pair in ([a, b], [0, 0])])

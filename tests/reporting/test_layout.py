@@ -1,11 +1,12 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.offsetbox import AnchoredOffsetbox, TextArea
 from matplotlib.patches import Rectangle
 
 from clustem.calibration import Calibration
-from clustem.reporting.layout import colour_range, scale_bar_length, scan_panels, styled
+from clustem.reporting.layout import STYLE, colour_range, round_locator, scale_bar_length, scan_panels, styled
 from clustem.reporting.maps import plot_scan_images
 
 
@@ -51,6 +52,29 @@ def test_panels_have_the_shape_of_the_scanned_area(step, shape, ratio):
         assert axes.get_xlim() == (-0.5, shape[1] - 0.5)
         assert axes.get_ylim() == (shape[0] - 0.5, -0.5)
         assert ("stretched" in axes.get_title(loc="left")) == (shape[0] in (1, 600))
+
+
+@pytest.mark.parametrize("step", [None, 0.4])
+@pytest.mark.parametrize("shape", [(60, 1), (1, 60), (20, 300), (300, 20), (40, 40), (100, 35)])
+def test_scale_bars_and_titles_are_not_cut_off(shape, step):
+    titles = ["Domains", "Outlines on total intensity"]
+    with mpl.rc_context(STYLE):
+        figure, panels = scan_panels(titles, shape, Calibration(scan_step_nm=step), colour_bars=False)
+        FigureCanvasAgg(figure).draw()
+    for axes in panels:
+        anchored = next(artist for artist in axes.get_children() if isinstance(artist, AnchoredOffsetbox))
+        box = anchored.get_tightbbox(figure.canvas.get_renderer())
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0
+        title = axes._left_title.get_window_extent(figure.canvas.get_renderer())
+        assert title.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("last", [7, 60, 100, 300, 512])
+def test_ticks_have_round_steps(last):
+    for locator in (round_locator(6, whole=True), round_locator(6)):
+        (step,) = np.unique(np.diff(locator.tick_values(0, last)).round(9))
+        assert step / 10 ** np.floor(np.log10(step)) in (1, 2, 5)
 
 
 def test_colour_ranges_ignore_outliers_and_keep_equal_limits_apart():

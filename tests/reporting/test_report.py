@@ -73,7 +73,9 @@ def test_the_summary_says_what_was_found(page):
 
 
 def test_recipe_and_provenance_are_listed(page):
-    assert re.search(r'<th scope="row">threshold</th><td>not given</td>', page)
+    assert re.search(r'<th scope="row">threshold</th><td>0.8 \(chosen\)</td>', page)
+    assert re.search(r'<th scope="row">scan_step_nm</th><td>0.4</td>', page)
+    assert re.search(r'<th scope="row">energy_keV</th><td>not calibrated</td>', page)
     assert re.search(r'<th scope="row">min_size</th><td>5</td>', page)
     assert re.search(r'<th scope="row">input</th><td>made by hand</td>', page)
 
@@ -115,6 +117,12 @@ def test_intensities_are_not_called_electrons(make_results):
     text = Page(render_report(replace(results, survey=replace(results.survey, is_counts=False)))).text
     assert "electrons" not in text
     assert "intensity per position" in text
+
+
+def test_one_domain_is_not_ranked(make_results):
+    text = Page(render_report(make_results(np.ones((4, 4))))).text
+    assert "The only domain: left the average" in text
+    assert "largest first" not in text
 
 
 def test_a_large_noisy_scan_stays_small(make_results):

@@ -41,6 +41,11 @@ def test_a_hole_runs_the_other_way():
     assert [area(line) for line in lines[2]] == pytest.approx([0.5])
 
 
+def test_positions_that_touch_at_a_corner_have_one_outline():
+    (line,) = contours(np.eye(3, dtype=int))[1]
+    assert area(line) == pytest.approx(3 - 8 / 8 + 4 / 8), "eight convex corners, four concave ones"
+
+
 def test_parts_are_lines_of_their_own_and_missing_labels_are_left_out():
     labels = np.zeros((5, 6), int)
     labels[0, 0] = labels[4, 5] = 3
@@ -77,8 +82,9 @@ def test_lines_are_closed_and_enclose_the_domain(labels):
         mask = np.pad(labels == label, 1)
         boundary = (mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()
         assert sum(len(line) - 1 for line in found) == boundary
-        # marching squares cut an eighth off every convex corner and add it at every concave one
+        # marching squares cut an eighth off every convex corner and add it at every concave one, of which two face
+        # each other where positions of the domain touch at a corner
         two_by_two = mask[1:, 1:].astype(int) + mask[:-1, 1:] + mask[1:, :-1] + mask[:-1, :-1]
         diagonal = (two_by_two == 2) & (mask[1:, 1:] == mask[:-1, :-1])
-        corners = (two_by_two == 1).sum() + 2 * diagonal.sum() - (two_by_two == 3).sum()
+        corners = (two_by_two == 1).sum() - 2 * diagonal.sum() - (two_by_two == 3).sum()
         assert sum(map(area, found)) == pytest.approx(mask.sum() - corners / 8)

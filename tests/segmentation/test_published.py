@@ -52,6 +52,8 @@ def test_noise_is_one_domain_with_a_warning(seed):
     domains = segment(counts)
     assert (domains.labels == 1).all()
     assert "no partition is significant" in domains.reason
+    longest, needed = map(int, re.search(r"lasts (\d+)% .* and (\d+)% are needed", domains.reason).groups())
+    assert longest <= needed
     assert "all is one domain" in domains.reason
     assert len(domains.warnings) == 1
     assert "No threshold stands out" in domains.warnings[0]

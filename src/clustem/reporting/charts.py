@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from clustem.averaging import Averages
-from clustem.reporting.layout import styled
+from clustem.reporting.layout import round_locator, styled
 from clustem.reporting.numerals import number_text
 from clustem.segmentation import Domains
 from clustem.segmentation.parameters import PublishedParameters
@@ -37,19 +37,19 @@ def plot_domain_sizes(domains: Domains) -> Figure:
     bins = size_bins(sizes)
     axes.hist(sizes, bins=bins.tolist(), color=BLUE, edgecolor="white", linewidth=0.5)
     axes.set(xlabel="positions", ylabel="domains")
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.yaxis.set_major_locator(round_locator(6, whole=True))
     if sizes.size and sizes.max() > 20 * sizes.min():
         _logarithmic(axes, "x", bins[[0, -1]])
     else:
         axes.set_xlim(max(0.0, bins[0] - 1.5), bins[-1] + 1.5)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        axes.xaxis.set_major_locator(round_locator(6, whole=True))
         axes.xaxis.set_major_formatter(_PLAIN)
     step = domains.calibration.scan_step_yx_nm
     if step is not None:
         area = step[0] * step[1]
         upper = axes.secondary_xaxis("top", functions=(lambda n: np.multiply(n, area), lambda a: np.divide(a, area)))
         upper.set_xlabel("area (nm²)", labelpad=3)
-        upper.xaxis.set_major_locator(_log_locator(bins) if axes.get_xscale() == "log" else MaxNLocator(nbins=4))
+        upper.xaxis.set_major_locator(_log_locator(bins) if axes.get_xscale() == "log" else round_locator(4))
         upper.xaxis.set_major_formatter(_PLAIN)
         upper.xaxis.set_minor_formatter(NullFormatter())
     return figure
@@ -109,7 +109,7 @@ def plot_threshold(domains: Domains) -> Figure:
         upper.plot(thresholds, numbers, color=BLUE, linewidth=1.2)
         lower.plot(thresholds, 100 * covered, color=BLUE, linewidth=1.2)
     upper.set_ylim(bottom=0)
-    upper.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+    upper.yaxis.set_major_locator(round_locator(5, whole=True))
     lower.set(xlabel="similarity threshold", ylabel="assigned (%)", ylim=(0, 105))
     upper.set_ylabel("domains")
     if used is not None:

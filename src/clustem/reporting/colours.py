@@ -7,6 +7,7 @@ from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.segmentation import expand_labels
 
 # Okabe and Ito, without black, which the outlines use: https://jfly.uni-koeln.de/color/ (2008).
 PALETTE = np.array(
@@ -21,10 +22,13 @@ PALETTE = np.array(
     ]
 )
 UNASSIGNED = (0.88, 0.88, 0.88)
+SEAM = 3  # positions; unassigned boundaries up to about twice as wide do not keep domains apart for the eye
 
 
 def domain_colours(labels: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return one colour per label so that domains that touch, also across a corner, never share one.
+    """Return one colour per label so that neighbours never share one.
+
+    Neighbours are domains that touch, also across a corner, or that only a seam of unassigned positions separates.
 
     Parameters
     ----------
@@ -49,7 +53,7 @@ def domain_colours(labels: NDArray[np.integer]) -> NDArray[np.float64]:
     ((4, 4), 4)
     """
     number = int(labels.max(initial=0))
-    neighbours = _neighbours(adjacent_labels(labels), number)
+    neighbours = _neighbours(adjacent_labels(expand_labels(labels, distance=SEAM)), number)
     chosen = _greedy(neighbours, _smallest_last(neighbours))
     palette = _palette(max(chosen, default=-1) + 1)
     colours = np.ones((number + 1, 4))

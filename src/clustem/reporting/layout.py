@@ -73,7 +73,8 @@ def scan_panels(
         short, times = ("y", ratio / true) if ratio > true else ("x", true / ratio)
         titles = [f"{title}\n{short} stretched {times:.3g}×" for title in titles]
     columns = min(len(titles), 1 if ratio < 0.4 else 2 if ratio < 2.5 else 4)
-    figure, panels = panel_grid(titles, ratio, columns=columns, left=0.42, right=0.72 if colour_bars else 0.15)
+    left = 0.42 if ratio < 2.5 else 0.75  # the text of the scale bar is left of it
+    figure, panels = panel_grid(titles, ratio, columns=columns, left=left, right=0.72 if colour_bars else 0.15)
     for axes in panels:
         axes.set_xlim(-0.5, shape[1] - 0.5)
         axes.set_ylim(shape[0] - 0.5, -0.5)
@@ -94,7 +95,8 @@ def panel_grid(
     width = min(PAGE_WIDTH / columns - left - right, PANEL_HEIGHT / ratio)
     height = width * ratio
     rows = -(-len(titles) // columns)
-    cell = (max(left + width + right, 2.0), top + height + bottom)
+    letters = max(len(line) for title in titles for line in title.split("\n"))
+    cell = (left + max(width + right, 0.07 * letters), top + height + bottom)
     figure = Figure(figsize=(columns * cell[0], rows * cell[1]))
     panels = []
     for index, title in enumerate(titles):
@@ -115,7 +117,12 @@ def add_axes(figure: Figure, left: float, top: float, width: float, height: floa
 def whole_ticks(axes: Axes) -> None:
     """Put a few ticks at whole numbers on both axes, about two per inch."""
     for axis, inches in zip((axes.xaxis, axes.yaxis), _inches(axes), strict=True):
-        axis.set_major_locator(MaxNLocator(nbins=max(1, min(8, round(2 * inches))), integer=True, min_n_ticks=1))
+        axis.set_major_locator(round_locator(max(1, min(8, round(2 * inches))), whole=True))
+
+
+def round_locator(number: int, *, whole: bool = False) -> MaxNLocator:
+    """Return a locator of up to `number` steps of 1, 2 or 5 times a power of ten, of at least 1 for `whole` numbers."""
+    return MaxNLocator(nbins=number, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1 if whole else 2)
 
 
 def scale_bar_length(width: float) -> float:
@@ -184,7 +191,7 @@ def add_colour_bar(figure: Figure, axes: Axes, image: AxesImage, values: NDArray
     bar = figure.colorbar(image, cax=bar_axes, extend=extend, extendfrac=0.03)
     bar.outline.set_linewidth(0.5)
     if image.norm.__class__.__name__ == "Normalize":
-        bar.locator = MaxNLocator(nbins=max(2, min(6, round(2 * place.height * height))))
+        bar.locator = round_locator(max(2, min(7, round(2.5 * place.height * height))))
         bar.formatter = EngFormatter(sep="") if max(abs(low), abs(high)) >= 1e4 else ScalarFormatter(useOffset=False)
         bar.update_ticks()
     bar.set_label(unit, fontsize=7, labelpad=2)

@@ -158,7 +158,9 @@ def widest_places(
     number = int(labels.max(initial=0))
     framed = np.pad(labels.astype(np.int64), 1, constant_values=-1)
     border = ndimage.maximum_filter(framed, 3) != ndimage.minimum_filter(framed, 3)
-    depth = ndimage.distance_transform_edt(~border, sampling=step)[1:-1, 1:-1] + 0.5 * min(step)
+    beside = framed[1:-1, 1:-1] == np.stack([framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:]])
+    least = np.where(beside.any(axis=0), 0.5, 0.25) * min(step)  # the outline of a lone position is a lozenge
+    depth = ndimage.distance_transform_edt(~border, sampling=step)[1:-1, 1:-1] + least
     y, x = np.nonzero(labels)
     label, depth = labels[y, x], depth[y, x]
     sizes = np.maximum(np.bincount(label, minlength=number + 1), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -19,9 +20,11 @@ from clustem.reporting.maps import plot_beam_displacement, plot_domain_map, plot
 from clustem.reporting.numerals import column_texts, number_text
 from clustem.reporting.patterns import plot_mean_patterns
 from clustem.results import CONVENTIONS, Results
+from clustem.segmentation.parameters import PublishedParameters
 
 DPI, LOW_DPI = 150, 100
 LARGE = 1_000_000  # bytes of one picture
+LEAST_SCALE = 0.8  # in a narrow window pictures scroll rather than shrink further: their text must stay readable
 GALLERY = 24
 TABLE_ROWS = 200
 HEADINGS = {
@@ -69,7 +72,7 @@ def render_report(results: Results) -> str:
         gallery=GALLERY,
         heading=heading,
         rows=rows,
-        recipe=_tables(results.recipe),
+        parameters=_parameters(results),
         conventions=_conventions(results),
     )
 
@@ -90,7 +93,7 @@ def _figures(results: Results) -> Iterator[tuple[str, Figure]]:
 
 
 def _embed(figure: Figure) -> dict[str, Any]:
-    """Return the figure as a PNG in a data address, and its width in CSS px.
+    """Return the figure as a PNG in a data address, with its width and least width in CSS px.
 
     Noisy images take many bytes and gain nothing from resolution, so large pictures are drawn again with less.
     """
@@ -98,7 +101,8 @@ def _embed(figure: Figure) -> dict[str, Any]:
     if len(picture) > LARGE:
         picture = _png(figure, LOW_DPI)
     address = "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
-    return {"address": address, "width": round(100 * float(figure.get_size_inches()[0]))}
+    width = 100 * float(figure.get_size_inches()[0])
+    return {"address": address, "width": round(width), "least": round(LEAST_SCALE * width)}
 
 
 def _png(figure: Figure, dpi: int) -> bytes:
@@ -143,6 +147,22 @@ def _table(results: Results) -> tuple[list[str], list[list[str]]]:
         heading = [name.replace("electrons", "intensity") for name in heading]
     columns = [column_texts(table[name].tolist()) for name in table.columns]
     return heading, [list(row) for row in zip(*columns, strict=True)]
+
+
+def _parameters(results: Results) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the tables of the recipe, with the threshold that was used, and the calibration that was used."""
+    recipe = dict(results.recipe)
+    used = results.domains.parameters
+    if isinstance(used, PublishedParameters) and used.threshold is not None:
+        given = dict(recipe.get("segmentation", {}))
+        if given.get("threshold") is None:
+            given["threshold"] = f"{used.threshold:.6g} (chosen)"
+        recipe["segmentation"] = given
+    recipe["calibration"] = {
+        name: "not calibrated" if value is None else value
+        for name, value in dataclasses.asdict(results.survey.calibration).items()
+    }
+    return _tables(recipe)
 
 
 def _tables(recipe: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

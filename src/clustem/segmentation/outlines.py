@@ -23,8 +23,8 @@ def contours(domains: Domains | ArrayLike) -> dict[int, list[NDArray[np.float64]
     dict of label → list of (n, 2) float64
         Closed lines (first point = last point) of (y, x) in scan positions, halfway between the positions inside and
         outside (marching squares); a domain at the edge of the scan is closed half a step outside of it. Several
-        lines if the domain has holes or several parts. Outer boundaries run clockwise on the screen, holes the other
-        way.
+        lines if the domain has holes or several parts; positions that touch at a corner are one part, as in the
+        segmentation. Outer boundaries run clockwise on the screen, holes the other way.
 
     Examples
     --------
@@ -39,5 +39,6 @@ def contours(domains: Domains | ArrayLike) -> dict[int, list[NDArray[np.float64]
             continue
         mask = np.pad(labels[box] == label, 1).astype(float)
         corner = np.array([box[0].start - 1, box[1].start - 1], float)
-        lines[label] = [line + corner for line in find_contours(mask, 0.5, positive_orientation="low")]
+        found = find_contours(mask, 0.5, fully_connected="high", positive_orientation="low")
+        lines[label] = [line + corner for line in found]
     return lines

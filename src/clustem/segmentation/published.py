@@ -110,7 +110,8 @@ def choose_threshold(
         return _allowed(history.threshold[best]), reason, True
     reason = (
         f"threshold {history.threshold[-1]:.4g}: no partition is significant (the longest-lived lasts "
-        f"{lifetime[best]:.0%} of all merges, without domains it would be {chance:.0%}), so all is one domain"
+        f"{lifetime[best]:.0%} of all merges; without domains it would be {chance:.0%}, and {_MARGIN * chance:.0%} are "
+        "needed), so all is one domain"
     )
     return _allowed(history.threshold[-1]), reason, False
 
