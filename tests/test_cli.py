@@ -65,6 +65,7 @@ def test_info(scan_file):
         (["run", "clustem:film_au", "-o", "out", "--threshold", "2"], "expected a cosine similarity"),
         (["run", "clustem:film_au", "-o", "out", "--scan-step-nm", "wide"], "expected numbers such as"),
         (["run", "clustem:film_au", "-o", "out", "--scan-shape", "3x3"], "scan_shape"),
+        (["run", "clustem:film_au", "-o", "out", "--dtype", "uint17"], "dtype: expected a number type"),
         (["run", "clustem:nothing", "-o", "out"], "there is no such sample"),
         (["run", "clustem:film_au", "-o", "."], "exists"),
         (["info", "missing.h5"], "there is no such file"),

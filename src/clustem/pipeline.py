@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from clustem.averaging import average
 from clustem.calibration import Calibration
 from clustem.errors import InputError
-from clustem.formats import open_scan
+from clustem.formats import checked_dtype, open_scan
 from clustem.journal import run_log
 from clustem.recipe import Recipe, annulus_radii, is_mask_word, load_recipe
 from clustem.results import Results, check_output, whole_folder, write_tables
@@ -111,7 +111,7 @@ def run(
         "dataset": dataset,
         "scan_shape": scan_shape,
         "detector_shape": detector_shape,
-        "dtype": None if dtype is None else np.dtype(dtype).str,
+        "dtype": None if dtype is None else checked_dtype(dtype).str,
     }
     job = _prepare(scan, options, images)
     target = None if output is None else Path(output)
