@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -93,6 +94,17 @@ def test_defects_end_with_1(scan_file, tmp_path, monkeypatch):
     result = runner.invoke(app, ["run", str(scan_file), "-o", str(tmp_path / "out")])
     assert result.exit_code == 1
     assert "ZeroDivisionError: defect" in result.stderr
+
+
+def test_a_full_disk_ends_with_2_wherever_it_is_met(scan_file, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("clustem.pipeline.segment", full)  # where the first run keeps its compiled loops
+    result = runner.invoke(app, ["run", str(scan_file), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "the disk is full" in result.stderr
+    assert "defect" not in result.stderr
 
 
 def test_interruption_in_every_stage_leaves_nothing(scan_file, tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clustem.errors import InputError, OutputError
+from clustem.errors import InputError, OutputError, is_full_disk
+from clustem.interruption import end_if_interrupted
 from clustem.results.record import Results
 from clustem.results.storage import FILE_NAME, save_results
 
@@ -59,13 +59,12 @@ def whole_folder(target: Path, *, force: bool) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         yield temporary
+        end_if_interrupted()
         _put_in_place(temporary, target, force)
     except InputError:
         raise
     except (OSError, RuntimeError) as error:
-        number = getattr(error, "errno", None)
-        full = number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-        cause = "the disk is full" if full else str(error)
+        cause = "the disk is full" if is_full_disk(error) else str(error)
         raise OutputError(
             f"output: {target} could not be written: {cause}; nothing was left behind. "
             "Free space or choose another place"
