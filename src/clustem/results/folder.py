@@ -23,6 +23,7 @@ def check_output(target: Path, *, force: bool, source: Path | None = None) -> No
     """
     if not target.name:
         raise OutputError(f"output: expected the name of a new folder, got {str(target)!r}")
+    _check_name(target)
     if target.exists() or target.is_symlink():
         if not force:
             raise OutputError(
@@ -43,6 +44,21 @@ def check_output(target: Path, *, force: bool, source: Path | None = None) -> No
         raise OutputError(f"output: {target} cannot be made, because {parent} is not a folder that can be written to")
 
 
+def _check_name(target: Path) -> None:
+    """Raise OutputError if the file system cannot hold a folder of this name, or the temporary one beside it."""
+    try:
+        os.lstat(target.with_name(_temporary_name(target)))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        text = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"output: {str(target)!r} cannot be made ({text}); choose another folder") from error
+
+
+def _temporary_name(target: Path) -> str:
+    return f".{target.name}.{os.getpid()}.partial"
+
+
 @contextmanager
 def whole_folder(target: Path, *, force: bool) -> Iterator[Path]:
     """Give a temporary folder beside `target` that takes its place when the block ends without an error.
@@ -53,7 +69,7 @@ def whole_folder(target: Path, *, force: bool) -> Iterator[Path]:
         If writing fails, for example because the disk is full; nothing is left behind then.
     """
     target = target.absolute()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    temporary = target.with_name(_temporary_name(target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
@@ -70,7 +86,16 @@ def whole_folder(target: Path, *, force: bool) -> Iterator[Path]:
             "Free space or choose another place"
         ) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of ours, also if an interruption comes in between."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _put_in_place(temporary: Path, target: Path, force: bool) -> None:
@@ -80,13 +105,15 @@ def _put_in_place(temporary: Path, target: Path, force: bool) -> None:
     if not force:
         raise OutputError(f"output: {target} appeared while the results were computed; choose another folder")
     replaced = target.with_name(f".{target.name}.{os.getpid()}.replaced")
-    target.rename(replaced)
     try:
+        target.rename(replaced)
         temporary.rename(target)
     except BaseException:
-        replaced.rename(target)
+        if replaced.exists() and not target.exists():
+            replaced.rename(target)
         raise
-    shutil.rmtree(replaced, ignore_errors=True)
+    finally:
+        _remove(replaced)
 
 
 def write_tables(results: Results, folder: Path) -> None:
