@@ -66,6 +66,8 @@ def test_info(scan_file):
         (["run", "clustem:film_au", "-o", "out", "--threshold", "2"], "expected a cosine similarity"),
         (["run", "clustem:film_au", "-o", "out", "--scan-step-nm", "wide"], "expected numbers such as"),
         (["run", "clustem:film_au", "-o", "out", "--scan-shape", "3x3"], "scan_shape"),
+        (["run", "clustem:film_au", "-o", "out", "--detector-mask", "outside_beam"], "one of outside-beam, beam-stop"),
+        (["run", "clustem:film_au", "-o", "out", "--detector-mask", "annulus:40-8"], "with inner < outer"),
         (["run", "clustem:film_au", "-o", "out", "--dtype", "uint17"], "dtype: expected a number type"),
         (["run", "clustem:nothing", "-o", "out"], "there is no such sample"),
         (["run", "clustem:film_au", "-o", "."], "exists"),
