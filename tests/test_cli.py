@@ -1,3 +1,4 @@
+import errno
 import os
 import re
 import signal
@@ -77,6 +78,9 @@ def test_info(scan_file):
         (["run", "clustem:film_au", "-o", "out", "--threshold", "2"], "expected a cosine similarity"),
         (["run", "clustem:film_au", "-o", "out", "--scan-step-nm", "wide"], "expected numbers such as"),
         (["run", "clustem:film_au", "-o", "out", "--scan-shape", "3x3"], "scan_shape"),
+        (["run", "clustem:film_au", "-o", "out", "--detector-mask", "outside_beam"], "one of outside-beam, beam-stop"),
+        (["run", "clustem:film_au", "-o", "out", "--detector-mask", "annulus:40-8"], "with inner < outer"),
+        (["run", "clustem:film_au", "-o", "out", "--dtype", "uint17"], "dtype: expected a number type"),
         (["run", "clustem:nothing", "-o", "out"], "there is no such sample"),
         (["run", "clustem:film_au", "-o", "."], "exists"),
         (["info", "missing.h5"], "there is no such file"),
@@ -104,6 +108,17 @@ def test_defects_end_with_1(scan_file, tmp_path, monkeypatch):
     result = runner.invoke(app, ["run", str(scan_file), "-o", str(tmp_path / "out")])
     assert result.exit_code == 1
     assert "ZeroDivisionError: defect" in result.stderr
+
+
+def test_a_full_disk_ends_with_2_wherever_it_is_met(scan_file, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("clustem.pipeline.segment", full)  # where the first run keeps its compiled loops
+    result = runner.invoke(app, ["run", str(scan_file), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "the disk is full" in result.stderr
+    assert "defect" not in result.stderr
 
 
 def test_interruption_in_every_stage_leaves_nothing(scan_file, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ import pytest
 
 ROOMS = (
     "errors",
+    "interruption",
     "tables",
     "calibration",
     "scan",

@@ -133,6 +133,13 @@ def test_hot_pixels_are_left_out(three_domains):
     assert any("1 hot pixel" in text for text in results.warnings)
 
 
+def test_words_that_need_a_direct_beam_say_so():
+    even = np.random.default_rng(0).poisson(5, (4, 5, 16, 16))
+    for name, word in (("scan_mask", "sample"), ("detector_mask", "outside-beam")):
+        with pytest.raises(clustem.InputError, match=f"{name}: '{word}' needs a direct beam"):
+            clustem.run(even, **{name: word})
+
+
 def test_wrong_image_shapes_are_found_before_reading(three_domains):
     with pytest.raises(clustem.InputError, match=r"scan_mask: expected an image of shape \(12, 14\)"):
         clustem.run(three_domains[0], scan_mask=np.ones((3, 3)))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clustem.errors import InputError
+from clustem.errors import InputError, is_full_disk
+from clustem.interruption import end_if_interrupted, interrupted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -226,28 +227,34 @@ def _guarded(verbose: bool) -> Iterator[Console]:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         yield Console(soft_wrap=True)
-    except InputError as error:
-        errors.print(f"error: {error}", style="red", highlight=False, markup=False)
-        raise typer.Exit(EXIT_INPUT) from None
-    except KeyboardInterrupt:
-        errors.print("interrupted: nothing was written", highlight=False)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
     except typer.Exit:
         raise
-    except MemoryError:
-        errors.print("error: there is not enough memory; close other programs, or crop or bin the scan", style="red")
-        raise typer.Exit(EXIT_FAILED) from None
-    except Exception as error:
-        if verbose:
+    except (KeyboardInterrupt, Exception) as error:
+        code, message = _explained(error)
+        if verbose and code == EXIT_FAILED:
             traceback.print_exc()
-        errors.print(
-            f"error: {type(error).__name__}: {error}\nThis is a defect of clustem: please report it with the output of "
-            "the same command and --verbose",
-            style="red",
-            highlight=False,
-            markup=False,
+        style = None if code == EXIT_INTERRUPTED else "red"
+        errors.print(message, style=style, highlight=False, markup=False)
+        raise typer.Exit(code) from None
+
+
+def _explained(error: BaseException) -> tuple[int, str]:
+    """Return the exit code and the message for what ended a command."""
+    if isinstance(error, KeyboardInterrupt) or interrupted():
+        return EXIT_INTERRUPTED, "interrupted: nothing was written"
+    if isinstance(error, InputError):
+        return EXIT_INPUT, f"error: {error}"
+    if isinstance(error, MemoryError):
+        return EXIT_FAILED, "error: there is not enough memory; close other programs, or crop or bin the scan"
+    if is_full_disk(error):
+        return EXIT_INPUT, (
+            f"error: the disk is full ({error}); free space where results, temporary files and the compiled loops "
+            "(NUMBA_CACHE_DIR, or beside the installed package) are kept"
         )
-        raise typer.Exit(EXIT_FAILED) from None
+    return EXIT_FAILED, (
+        f"error: {type(error).__name__}: {error}\nThis is a defect of clustem: please report it with the output of "
+        "the same command and --verbose"
+    )
 
 
 @contextmanager
@@ -260,7 +267,8 @@ def _progress(*, shown: bool) -> Iterator[None]:
     from clustem.tables import size_text
 
     if not shown:
-        yield
+        with execution(observer=lambda *_: end_if_interrupted()):
+            yield
         return
     columns = (
         TextColumn("{task.description:<12}"),
@@ -273,6 +281,7 @@ def _progress(*, shown: bool) -> Iterator[None]:
     tasks: dict[str, Any] = {}
 
     def observe(stage: str, done: int, total: int, bytes_read: int) -> None:
+        end_if_interrupted()
         progress.start()
         if done == 0:
             tasks[stage] = progress.add_task(stage, total=total, rate="")

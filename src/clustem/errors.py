@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class InputError(ValueError):
     """The data or an option given cannot be used. The command line ends with exit code 2 on it."""
@@ -13,3 +15,8 @@ class MissingFileError(InputError, FileNotFoundError):
 
 class OutputError(InputError, OSError):
     """The results cannot be written where they were asked for."""
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Return whether an error says that there is no space left to write to."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)

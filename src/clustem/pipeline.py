@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from clustem.averaging import average
 from clustem.calibration import Calibration
-from clustem.errors import InputError
-from clustem.formats import open_scan
+from clustem.errors import InputError, MissingFileError
+from clustem.formats import checked_dtype, open_scan
 from clustem.journal import run_log
-from clustem.recipe import Recipe, annulus_radii, is_mask_word, load_recipe
+from clustem.recipe import MASK_WORDS, Recipe, annulus_radii, is_mask_word, load_recipe
 from clustem.results import Results, check_output, whole_folder, write_tables
 from clustem.scan import Scan
 from clustem.segmentation import segment
@@ -111,7 +111,7 @@ def run(
         "dataset": dataset,
         "scan_shape": scan_shape,
         "detector_shape": detector_shape,
-        "dtype": None if dtype is None else np.dtype(dtype).str,
+        "dtype": None if dtype is None else checked_dtype(dtype).str,
     }
     job = _prepare(scan, options, images)
     target = None if output is None else Path(output)
@@ -157,13 +157,21 @@ def _prepare(source: Any, options: dict[str, Any], given: dict[str, Any]) -> _Jo
         path = getattr(recipe, name) if image is None else image
         if path is None or _is_word(path):
             continue
-        images[name] = load_image(path, name=name)
+        images[name] = _image(path, name)
         expected = scan.detector_shape if name == "detector_mask" else scan.scan_shape
         if images[name].shape != expected:
             raise InputError(f"{name}: expected an image of shape {expected}, got {images[name].shape}")
     recipe = recipe.changed({name: f"{_INPUTS}/{name}.npy" for name in images})
     recipe.check()
     return _Job(scan, recipe, images)
+
+
+def _image(source: Any, name: str) -> NDArray[Any]:
+    """Return an image that was given; a name that is neither a file nor a word may be a misspelt word."""
+    words = MASK_WORDS.get(name)
+    if words is not None and isinstance(source, (str, Path)) and not Path(source).is_file():
+        raise MissingFileError(f"{name}: expected an image or one of {', '.join(words)}; there is no file {source}")
+    return load_image(source, name=name)
 
 
 def _is_word(image: Any) -> bool:
@@ -225,6 +233,10 @@ def _outside_beam(found: Survey) -> tuple[float, float]:
 
 def _scan_mask(job: _Job, found: Survey) -> NDArray[Any] | None:
     if job.recipe.scan_mask == "sample":
+        if not np.isfinite(found.annular_dark_field).any():
+            raise InputError(
+                "scan_mask: 'sample' needs a direct beam, for the dark field, but none was found; give an image"
+            )
         return background_mask(found)
     return job.images.get("scan_mask")
 

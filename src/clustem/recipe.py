@@ -31,6 +31,7 @@ _TABLES = {
 _IMAGES = ("detector_mask", "scan_mask", "labels")
 _DETECTOR_WORDS = ("outside-beam", "beam-stop", "annulus:")
 _SCAN_WORDS = ("sample",)
+MASK_WORDS = {"detector_mask": _DETECTOR_WORDS, "scan_mask": _SCAN_WORDS}
 _HEAD = (
     "# Written by clustem. Run it again with: clustem run recipe.toml -o FOLDER. Paths are relative to this file.\n\n"
 )
@@ -75,7 +76,7 @@ class Recipe:
         if self.method == "labels":
             self._check_labels()
         PublishedParameters(self.threshold, self.smooth_sigma, self.min_size, self.border, self.prefilter)  # type: ignore[arg-type]
-        for name, words in (("detector_mask", _DETECTOR_WORDS), ("scan_mask", _SCAN_WORDS)):
+        for name, words in MASK_WORDS.items():
             word = getattr(self, name)
             if word is not None and is_mask_word(word) and not word.startswith(words):
                 raise InputError(f"{name}: expected an image or one of {', '.join(words)}, got {word!r}")
@@ -127,9 +128,11 @@ def annulus_radii(word: str) -> tuple[float, float]:
     """Return the inner and outer radius in px of ``annulus:INNER-OUTER``."""
     try:
         inner, outer = (float(number) for number in word.removeprefix("annulus:").split("-"))
+        if not 0 <= inner < outer:
+            raise ValueError("the inner radius must be smaller")
     except ValueError as error:
         raise InputError(
-            f"detector_mask: expected annulus:INNER-OUTER in px, such as annulus:8-40, got {word!r}"
+            f"detector_mask: expected annulus:INNER-OUTER in px, such as annulus:8-40, with inner < outer, got {word!r}"
         ) from error
     return inner, outer
 

@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,31 @@ def test_failed_replacement_keeps_the_old_folder(tmp_path):
         raise KeyError("x")
     assert (target / "results.h5").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_interrupted_tidying_leaves_no_hidden_folder(tmp_path, monkeypatch):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "results.h5").write_text("old")
+    remove = shutil.rmtree
+    interruptions = [True]
+
+    def interrupted(folder, **options):
+        if str(folder).endswith(".replaced") and interruptions:
+            interruptions.pop()
+            raise KeyboardInterrupt
+        remove(folder, **options)
+
+    monkeypatch.setattr("shutil.rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt), whole_folder(target, force=True) as folder:
+        (folder / "results.h5").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", ["a" * 250, "a" * 300, "a\0b"])
+def test_names_that_cannot_be_are_refused_at_once(tmp_path, name):
+    with pytest.raises(OutputError, match="cannot be made"):
+        check_output(tmp_path / name, force=False)
 
 
 def test_refusals(tmp_path):

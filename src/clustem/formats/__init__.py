@@ -1,5 +1,6 @@
 """Opening 4D-STEM scans: files of the field's formats and arrays, all as a :class:`clustem.Scan`."""
 
+from clustem.formats.contract import checked_dtype
 from clustem.formats.opening import open_scan
 
-__all__ = ["open_scan"]
+__all__ = ["checked_dtype", "open_scan"]

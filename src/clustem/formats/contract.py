@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from clustem.errors import InputError
 from clustem.scan import Scan
@@ -24,6 +25,14 @@ def _pair(name: str, value: Any) -> tuple[int, int]:
     if isinstance(value, (str, bytes)) or len(items) != 2 or not whole or min(items) < 1:
         raise InputError(f"{name}: expected two positive whole numbers (y, x), got {value!r}")
     return int(items[0]), int(items[1])
+
+
+def checked_dtype(value: DTypeLike) -> np.dtype[Any]:
+    """Return the NumPy type that `value` names or raise InputError."""
+    try:
+        return np.dtype(value)
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise InputError(f"dtype: expected a number type such as 'uint16' or '>u2', got {value!r}") from error
 
 
 @dataclass(frozen=True)
@@ -46,12 +55,7 @@ class Options:
         if self.dataset is not None and (not isinstance(self.dataset, str) or not self.dataset.strip()):
             raise InputError(f"dataset: expected an address such as '/entry/data', got {self.dataset!r}")
         if self.dtype is not None:
-            try:
-                object.__setattr__(self, "dtype", np.dtype(self.dtype))
-            except TypeError as error:
-                raise InputError(
-                    f"dtype: expected a number type such as 'uint16' or '>u2', got {self.dtype!r}"
-                ) from error
+            object.__setattr__(self, "dtype", checked_dtype(self.dtype))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options that were given and concern the source, as plain values."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clustem.errors import InputError, OutputError
+from clustem.errors import InputError, OutputError, is_full_disk
+from clustem.interruption import end_if_interrupted
 from clustem.results.record import Results
 from clustem.results.storage import FILE_NAME, save_results
 
@@ -23,6 +23,7 @@ def check_output(target: Path, *, force: bool, source: Path | None = None) -> No
     """
     if not target.name:
         raise OutputError(f"output: expected the name of a new folder, got {str(target)!r}")
+    _check_name(target)
     if target.exists() or target.is_symlink():
         if not force:
             raise OutputError(
@@ -43,6 +44,21 @@ def check_output(target: Path, *, force: bool, source: Path | None = None) -> No
         raise OutputError(f"output: {target} cannot be made, because {parent} is not a folder that can be written to")
 
 
+def _check_name(target: Path) -> None:
+    """Raise OutputError if the file system cannot hold a folder of this name, or the temporary one beside it."""
+    try:
+        os.lstat(target.with_name(_temporary_name(target)))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        text = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"output: {str(target)!r} cannot be made ({text}); choose another folder") from error
+
+
+def _temporary_name(target: Path) -> str:
+    return f".{target.name}.{os.getpid()}.partial"
+
+
 @contextmanager
 def whole_folder(target: Path, *, force: bool) -> Iterator[Path]:
     """Give a temporary folder beside `target` that takes its place when the block ends without an error.
@@ -53,25 +69,33 @@ def whole_folder(target: Path, *, force: bool) -> Iterator[Path]:
         If writing fails, for example because the disk is full; nothing is left behind then.
     """
     target = target.absolute()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    temporary = target.with_name(_temporary_name(target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         yield temporary
+        end_if_interrupted()
         _put_in_place(temporary, target, force)
     except InputError:
         raise
     except (OSError, RuntimeError) as error:
-        number = getattr(error, "errno", None)
-        full = number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-        cause = "the disk is full" if full else str(error)
+        cause = "the disk is full" if is_full_disk(error) else str(error)
         raise OutputError(
             f"output: {target} could not be written: {cause}; nothing was left behind. "
             "Free space or choose another place"
         ) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of ours, also if an interruption comes in between."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _put_in_place(temporary: Path, target: Path, force: bool) -> None:
@@ -81,13 +105,15 @@ def _put_in_place(temporary: Path, target: Path, force: bool) -> None:
     if not force:
         raise OutputError(f"output: {target} appeared while the results were computed; choose another folder")
     replaced = target.with_name(f".{target.name}.{os.getpid()}.replaced")
-    target.rename(replaced)
     try:
+        target.rename(replaced)
         temporary.rename(target)
     except BaseException:
-        replaced.rename(target)
+        if replaced.exists() and not target.exists():
+            replaced.rename(target)
         raise
-    shutil.rmtree(replaced, ignore_errors=True)
+    finally:
+        _remove(replaced)
 
 
 def write_tables(results: Results, folder: Path) -> None:

@@ -11,6 +11,8 @@ from clustem.errors import InputError
 
 Border = Literal["full", "published"]
 
+_MOST_POSITIONS = 2**31  # labels are int32
+
 
 def _finite(name: str, value: Any, low: float) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < low:
@@ -54,8 +56,12 @@ class PublishedParameters:
                 )
             object.__setattr__(self, "threshold", float(value))
         object.__setattr__(self, "smooth_sigma", _finite("smooth_sigma", self.smooth_sigma, 0))
-        if isinstance(self.min_size, bool) or not isinstance(self.min_size, Integral) or self.min_size < 1:
-            raise InputError(f"min_size: expected a whole number of positions of at least 1, got {self.min_size!r}")
+        whole = isinstance(self.min_size, Integral) and not isinstance(self.min_size, bool)
+        if not whole or not 1 <= self.min_size < _MOST_POSITIONS:
+            raise InputError(
+                f"min_size: expected a whole number of positions of at least 1 and below {_MOST_POSITIONS}, "
+                f"got {self.min_size!r}"
+            )
         object.__setattr__(self, "min_size", int(self.min_size))
         if self.border not in ("full", "published"):
             raise InputError(f"border: expected 'full' or 'published', got {self.border!r}")
