@@ -19,6 +19,7 @@ ROOMS = (
     "calibration",
     "scan",
     "passes",
+    "compiling",
     "sums",
     "formats",
     "surveying",

@@ -21,7 +21,7 @@ from clustem.journal import run_log
 from clustem.recipe import MASK_WORDS, Recipe, annulus_radii, is_mask_word, load_recipe
 from clustem.results import Results, check_output, whole_folder, write_tables
 from clustem.scan import Scan
-from clustem.segmentation import segment
+from clustem.segmentation import check_blur, segment
 from clustem.surveying import Survey, annular_mask, background_mask, beam_stop_mask, load_image, load_mask, mend_pixels
 from clustem.surveying import survey as survey_scan
 
@@ -163,6 +163,7 @@ def _prepare(source: Any, options: dict[str, Any], given: dict[str, Any]) -> _Jo
             raise InputError(f"{name}: expected an image of shape {expected}, got {images[name].shape}")
     recipe = recipe.changed({name: f"{_INPUTS}/{name}.npy" for name in images})
     recipe.check()
+    check_blur(recipe.smooth_sigma, scan)
     return _Job(scan, recipe, images)
 
 
@@ -197,7 +198,7 @@ def _compute(job: _Job) -> Results:
             prefilter=recipe.prefilter,
             labels=job.images.get("labels"),
         )
-    logger.info("segmentation: %d domains; %s", domains.number, domains.reason)
+    logger.info("segmentation: domains: %d; %s", domains.number, domains.reason)
     averages = average(scan, domains, survey=found, centre=recipe.centre)
     shown = replace(recipe, source=scan.name).to_tables()
     return Results(found, domains, averages, shown, _provenance(scan, found))

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from clustem.compiling import compiled
 
 Array = NDArray[Any]
 
@@ -19,13 +20,13 @@ INT32 = 2**31 - 1
 STRETCH = 1024
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def fits(bits: int, number: int) -> bool:
     """Whether the squares of `number` values with these bits can be summed in 32 bits."""
     return bits >= 0 and (bits == 0 or bits * bits <= INT32 // number)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def sum_and_bits(pattern: Array) -> Any:
     """Sum and bits of a pattern (k,) of integers."""
     total, bits = np.int64(0), np.int32(0)
@@ -45,7 +46,7 @@ def sum_and_bits(pattern: Array) -> Any:
     return total, np.int64(bits)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def short_moments(part: Array) -> Any:
     """Sum and sum of squares of integers (k,), in 32 bits."""
     total, square = np.int32(0), np.int32(0)
@@ -56,7 +57,7 @@ def short_moments(part: Array) -> Any:
     return total, square
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def whole_moments(pattern: Array, runs: Array, bits: int) -> tuple[float, float]:
     """Sum and sum of squares of a pattern (k,) of integers with these bits over its stretches runs (m, 2)."""
     total, square = 0.0, 0.0
@@ -78,7 +79,7 @@ def whole_moments(pattern: Array, runs: Array, bits: int) -> tuple[float, float]
     return total, square
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def bits_of(line: Array) -> Any:
     """Bits of a line (k,) of integers."""
     bits = np.int32(0)
@@ -87,14 +88,14 @@ def bits_of(line: Array) -> Any:
     return np.int64(bits)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_four(sums: Array, a: Array, b: Array, c: Array, d: Array) -> None:
     """Add four lines (k,) of integers to sums (k,) int32."""
     for k in range(sums.size):
         sums[k] += np.int32(np.int32(a[k]) + np.int32(b[k])) + np.int32(np.int32(c[k]) + np.int32(d[k]))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_four_squares(squares: Array, a: Array, b: Array, c: Array, d: Array) -> None:
     """Add the squares of four lines (k,) of integers to squares (k,) int32."""
     for k in range(squares.size):
@@ -103,7 +104,7 @@ def add_four_squares(squares: Array, a: Array, b: Array, c: Array, d: Array) -> 
         squares[k] += np.int32(near) + np.int32(far)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_short(sums: Array, squares: Array, line: Array) -> None:
     """Add a line (k,) of integers to sums (k,) int32, and its squares to squares."""
     for k in range(sums.size):
@@ -113,7 +114,7 @@ def add_short(sums: Array, squares: Array, line: Array) -> None:
         squares[k] += np.int32(value * value)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_stretch(
     patterns: Array, first: int, last: int, start: int, stop: int, short: Array, sums: Array, squares: Array
 ) -> Any:

@@ -111,3 +111,12 @@ def test_a_damaged_description(tmp_path):
     (tmp_path / "a.hdr").write_text("no tab here\n")
     with pytest.raises(InputError, match=r"if there is a damaged a.hdr beside it, move that away"):
         open_scan(write(tmp_path / "a.mib"), scan_shape=(3, 4))
+
+
+def test_fewer_frames_than_announced(tmp_path):
+    path = write(tmp_path / "a.mib")
+    (tmp_path / "a.hdr").write_text("HDR,\nFrames in Acquisition (Number):\t16\nEnd\t\n")
+    notes = open_scan(path, scan_shape=(3, 4)).assumptions
+    assert [note for note in notes if "a.hdr announces 16 frames, the file holds 12" in note]
+    (tmp_path / "a.hdr").write_text("HDR,\nFrames in Acquisition (Number):\t12\nEnd\t\n")
+    assert open_scan(path, scan_shape=(3, 4)).assumptions == ()

@@ -172,3 +172,8 @@ def test_the_prefilter_makes_noise_alike():
     assert not plain.labels.any()
     assert filtered.parameters.prefilter
     assert np.nanmean(filtered.similarity) > np.nanmean(plain.similarity)
+
+
+def test_one_line_needs_a_threshold():
+    counts = np.random.default_rng(0).poisson(3, (1, 30, 12, 12))
+    assert any("give one" in text for text in segment(counts).warnings)

@@ -240,7 +240,11 @@ def test_a_pixel_masked_by_the_file_is_never_used():
         ({"detector_mask": "nowhere.npy"}, "detector_mask: there is no file nowhere.npy"),
         ({"scan_mask": np.zeros((2, 3))}, "scan_mask: selects nothing"),
         ({"scan_mask": np.ones((3, 2))}, r"scan_mask: expected an image of shape \(2, 3\), got \(3, 2\)"),
-        ({"smooth_sigma": -0.1}, "smooth_sigma: expected a blur of 0 px or more, got -0.1"),
+        (
+            {"smooth_sigma": -0.1},
+            "smooth_sigma: expected a blur of 0 px or more and below the size of the detector, 6 px, got -0.1",
+        ),
+        ({"smooth_sigma": 6.0}, "smooth_sigma: expected a blur of 0 px or more and below .* 6 px, got 6.0"),
         ({"smooth_sigma": np.nan}, "smooth_sigma: expected a blur of 0 px or more"),
     ],
 )

@@ -128,3 +128,14 @@ def test_mending_looks_further_where_few_are_good():
     assert mended.pattern(1, 1)[3, 3] == np.median(ring)
     nothing_good = mend_pixels(Scan(data.shape, data.dtype, lambda a, b: data[a:b]), np.ones((7, 7), bool))
     assert not nothing_good.pattern(0, 0).any()
+
+
+def test_a_spot_cut_by_the_edge_is_not_hot():
+    """Its brightest pixel, at the edge, has one bright neighbour on the detector, and one more by mirroring."""
+    mean = np.full((20, 20), 1.0)
+    mean[0, 9:12] = 30, 100, 90
+    mean[1, 9:12] = 3, 20, 15
+    hot, _ = find_bad_pixels(mean, mean.copy(), 10_000, np.ones((20, 20), bool))
+    assert not hot.any()
+    mean[0, 9:12], mean[1, 9:12] = (1, 100, 1), 1
+    assert find_bad_pixels(mean, mean.copy(), 10_000, np.ones((20, 20), bool))[0][0, 10]

@@ -301,3 +301,9 @@ def test_the_order_of_patterns_and_the_unit_do_not_matter(rows, scale):
     np.testing.assert_allclose(other.mean, scale * first.mean)
     np.testing.assert_allclose(other.variance, scale**2 * first.variance, rtol=1e-9)
     assert np.array_equal(other.total, scale * first.total[rows])
+
+
+def test_values_that_are_all_negative_have_no_beam():
+    found = survey(-np.random.default_rng(0).random((3, 3, 9, 9)) - 1)
+    assert np.isnan(found.beam_radius_px)
+    assert any("negative" in text for text in found.warnings)

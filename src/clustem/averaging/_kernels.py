@@ -9,9 +9,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from clustem.compiling import compiled
 from clustem.sums import STRETCH, add_stretch, sum_and_bits, whole_moments
 
 Array = NDArray[Any]
@@ -19,7 +19,7 @@ Array = NDArray[Any]
 _TOGETHER = 16  # patterns that are summed together, at most
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_patterns(patterns: Array, slots: Array, first: int, last: int, sums: Array, squares: Array) -> None:
     """Add patterns (n, k_y, k_x) to sums and squares (K, k_y, k_x) at slots (n,), -1 = none.
 
@@ -36,7 +36,7 @@ def add_patterns(patterns: Array, slots: Array, first: int, last: int, sums: Arr
                 squares[k, y, x] += value * value
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def blend(first: Array, second: Array, part: float, blended: Array) -> None:
     """Fill blended (n,) with (1 - part) of first and part of second (n,)."""
     rest = 1.0 - part
@@ -44,7 +44,7 @@ def blend(first: Array, second: Array, part: float, blended: Array) -> None:
         blended[x] = rest * np.float64(first[x]) + part * np.float64(second[x])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def moved_line(image: Array, y: int, whole: Array, part: Array, line: Array, moved: Array) -> None:
     """Fill moved (k_x,) with line y of image (k_y, k_x) read at (y, x) + whole + part, periodically.
 
@@ -59,7 +59,7 @@ def moved_line(image: Array, y: int, whole: Array, part: Array, line: Array, mov
     blend(line[:width], line[1:], part[1], moved)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_line(values: Array, sums: Array, squares: Array) -> None:
     """Add values (n,) to sums, and their squares to squares."""
     for x in range(values.size):
@@ -68,7 +68,7 @@ def add_line(values: Array, sums: Array, squares: Array) -> None:
         squares[x] += value * value
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_shifted(
     patterns: Array,
     slots: Array,
@@ -115,7 +115,7 @@ def add_shifted(
             add_line(moved, sums[k, y], squares[k, y])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_whole(patterns: Array, slots: Array, first: int, last: int, sums: Array, squares: Array) -> None:
     """Add patterns (n, k) of integers to sums and squares (K, k) at slots (n,), -1 = none; k from first to last-1.
 
@@ -136,7 +136,7 @@ def add_whole(patterns: Array, slots: Array, first: int, last: int, sums: Array,
         n = end
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def measure_whole(
     patterns: Array, use: Array, outside: Array, first: int, last: int, total: Array, sums: Array, squares: Array
 ) -> None:
@@ -147,7 +147,7 @@ def measure_whole(
         sums[n], squares[n] = whole_moments(patterns[n], outside, bits)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def measure_signal(
     patterns: Array, use: Array, outside: Array, first: int, last: int, total: Array, sums: Array, squares: Array
 ) -> None:

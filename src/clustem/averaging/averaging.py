@@ -253,9 +253,9 @@ class _Sums:
         ratio = self._variance_over_mean(patterns, variance)
         if not self.survey.is_counts or not _POISSON[0] <= ratio <= _POISSON[1]:
             warning = (
-                f"Inside domains the variance is at least {ratio:.2g} times the mean: the values are not plain "
-                "electron counts. Signal-to-noise ratios are taken from the scatter of the patterns, and electrons "
-                "are in units of the data."
+                f"Inside domains the variance is at least {ratio:.2g} times the mean, not equal to it: the values "
+                "are not plain electron counts, or domains hold more than one kind of pattern. Signal-to-noise ratios "
+                "are taken from the scatter of the patterns, and electrons are in units of the data."
             )
             return *scatter_snr(patterns, variance, self.positions, self.outside), (warning,)
         sums, noise = self._per_domain(self.part), self._per_domain(self.kept * self.part)

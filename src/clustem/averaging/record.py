@@ -71,7 +71,7 @@ class Averages:
     def __repr__(self) -> str:
         gain = self.snr_gain[np.isfinite(self.snr_gain)]
         return table_text(
-            f"Averages of {len(self.patterns)} domains",
+            f"Averages of {len(self.patterns)} domain{'s' * (len(self.patterns) != 1)}",
             [
                 ("patterns", "×".join(map(str, self.patterns.shape))),
                 ("positions", int(self.positions.sum())),

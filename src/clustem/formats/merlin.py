@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from clustem.scan import Scan
 
 _PIXEL_BYTES = {"U08": 1, "U16": 2, "U32": 4}
 _HEADER_BYTES = (384, 768)
+_FRAMES_EXPECTED = re.compile(r"^Frames in Acquisition \(Number\):\s*(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def open_mib(path: Path, options: Options) -> Scan:
     header = read_header(path)
     frames = _frames(path, header)
     wanted = options.scan_shape
+    missing = _missing_frames(path, frames)
     scan_shape, notes = _guessed_scan_shape(path, frames) if wanted is None else (wanted, ())
     try:
         stack = _read(path, (frames,), chunks=(min(scan_shape[1], frames), *header.detector_shape))
@@ -86,7 +89,7 @@ def open_mib(path: Path, options: Options) -> Scan:
             f"{path.name}: its header cannot be read ({error}); if there is a damaged {hdr} beside it, move that away"
         ) from error
     stack = stack.reshape(frames, *header.detector_shape)
-    return array_scan(stack, name=path.name, path=path, scan_shape=scan_shape, assumptions=notes)
+    return array_scan(stack, name=path.name, path=path, scan_shape=scan_shape, assumptions=(*notes, *missing))
 
 
 def _frames(path: Path, header: Header) -> int:
@@ -101,6 +104,19 @@ def _frames(path: Path, header: Header) -> int:
             else f"{path.name}: holds no whole frame: {size} bytes, a frame has {header.frame_bytes}; copy it again"
         )
     return frames
+
+
+def _missing_frames(path: Path, frames: int) -> tuple[str, ...]:
+    """Return a sentence if the .hdr file beside it says that there should be more frames."""
+    hdr = path.with_suffix(".hdr")
+    words = _FRAMES_EXPECTED.search(hdr.read_text("latin-1")) if hdr.is_file() else None
+    if words is None or int(words[1]) <= frames:
+        return ()
+    sentence = (
+        f"{hdr.name} announces {int(words[1])} frames, the file holds {frames}: the measurement was stopped or the "
+        "copy is incomplete, and the scan shape may be wrong"
+    )
+    return (sentence,)
 
 
 def _guessed_scan_shape(path: Path, frames: int) -> tuple[tuple[int, int], tuple[str, ...]]:

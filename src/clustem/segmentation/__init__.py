@@ -7,7 +7,7 @@ from clustem.segmentation.outlines import contours
 from clustem.segmentation.parameters import LabelsParameters, PublishedParameters
 from clustem.segmentation.prefilter import published_prefilter
 from clustem.segmentation.segmenting import METHODS, segment
-from clustem.segmentation.similarity import published_similarity
+from clustem.segmentation.similarity import check_blur, published_similarity
 from clustem.segmentation.tree import MergeTree
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "MergeTree",
     "PublishedParameters",
     "adjusted_rand_index",
+    "check_blur",
     "contours",
     "domain_table",
     "published_prefilter",

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from clustem.compiling import compiled
 from clustem.sums import INT32, sum_and_bits
 
 Array = NDArray[Any]
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 _SHORTEST = 64  # pixels whose products fit into 32 bits, below which they are summed in floating point
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def whole_sums(own: Array, a: Array, b: Array, c: Array, d: Array) -> Any:
     """Sum and sum of squares of own (k,), and its products with four others, in 32 bits."""
     zero = np.int32(0)
@@ -34,7 +34,7 @@ def whole_sums(own: Array, a: Array, b: Array, c: Array, d: Array) -> Any:
     return total, square, pa, pb, pc, pd
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def real_sums(own: Array, a: Array, b: Array, c: Array, d: Array) -> tuple[float, float, float, float, float, float]:
     """The same in 64-bit floating point."""
     total, square, pa, pb, pc, pd = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -49,7 +49,7 @@ def real_sums(own: Array, a: Array, b: Array, c: Array, d: Array) -> tuple[float
     return total, square, pa, pb, pc, pd
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def whole_products(
     patterns: Array, runs: Array, first: int, last: int, everything: Array, masked: Array, squares: Array, dots: Array
 ) -> None:
@@ -103,7 +103,7 @@ def whole_products(
                 dots[n, y, x] = sums[2 + n]
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc"})
+@compiled(fastmath={"reassoc"})
 def sum_of(pattern: Array) -> float:
     """Sum of a pattern (k,) in 64-bit floating point."""
     total = 0.0
@@ -112,7 +112,7 @@ def sum_of(pattern: Array) -> float:
     return total
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def add_eight(
     out: Array, taps: Array, a: Array, b: Array, c: Array, d: Array, e: Array, f: Array, g: Array, h: Array
 ) -> None:
@@ -122,7 +122,7 @@ def add_eight(
         out[x] += (t0 * (a[x] + b[x]) + t1 * (c[x] + d[x])) + (t2 * (e[x] + f[x]) + t3 * (g[x] + h[x]))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def blur_along(source: Array, taps: Array, step: int, target: Array) -> None:
     """Fill target (n,) with source (n + 2 r step,) blurred: its values at distances of steps times taps (r + 1,)."""
     number, reach = target.size, taps.size - 1
@@ -145,7 +145,7 @@ def blur_along(source: Array, taps: Array, step: int, target: Array) -> None:
         )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def blur_pattern(pattern: Array, taps: Array, rows: Array, columns: Array, scratch: Array, blurred: Array) -> None:
     """Blur a pattern (k_y, k_x) into blurred (k_y, k_x) float32.
 
@@ -174,7 +174,7 @@ def blur_pattern(pattern: Array, taps: Array, rows: Array, columns: Array, scrat
         blurred[y] = scratch[1, y * wide : y * wide + width]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def real_products(
     patterns: Array,
     taps: Array,
@@ -208,7 +208,7 @@ def real_products(
             add_products(own, east, south_west, south, south_east, runs, y, x, everything, masked, squares, dots)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def sharp_products(
     patterns: Array, runs: Array, first: int, last: int, everything: Array, masked: Array, squares: Array, dots: Array
 ) -> None:
@@ -223,7 +223,7 @@ def sharp_products(
             add_products(own, east, south_west, south, south_east, runs, y, x, everything, masked, squares, dots)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_products(
     own: Array,
     east: Array,

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from clustem.compiling import compiled
 from clustem.segmentation._kernels import blur_pattern
 
 Array = NDArray[Any]
@@ -16,7 +16,7 @@ Array = NDArray[Any]
 _STRETCH = 8192  # values of a pattern that are worked on together
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def make_features(
     patterns: Array,
     taps: Array,
@@ -52,7 +52,7 @@ def make_features(
         alive[n] = norm > 0.0
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def normalise(vector: Array, weight: Array, whole: float) -> float:
     """Turn a vector (k,) into its deviation from the weighted mean, times weight, over its norm, which is returned."""
     mean = 0.0
@@ -70,7 +70,7 @@ def normalise(vector: Array, weight: Array, whole: float) -> float:
     return norm
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def four_products(own: Array, a: Array, b: Array, c: Array, d: Array) -> Any:
     """Products of own (k,) float32 with four others, in 32 bits."""
     pa, pb, pc, pd = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
@@ -83,7 +83,7 @@ def four_products(own: Array, a: Array, b: Array, c: Array, d: Array) -> Any:
     return pa, pb, pc, pd
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def exact_product(own: Array, other: Array) -> float:
     """Product of own (k,) float32 with another, in 64 bits."""
     total = 0.0
@@ -92,7 +92,7 @@ def exact_product(own: Array, other: Array) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def sharpen_products(
     features: Array, offsets: Array, low: float, high: float, first: int, last: int, products: Array
 ) -> None:
@@ -104,7 +104,7 @@ def sharpen_products(
                     products[m, y, x] = exact_product(features[y, x], features[y + offsets[m, 0], x + offsets[m, 1]])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def pair_products(features: Array, offsets: Array, first: int, last: int, products: Array) -> None:
     """Features (rows, scan_x, k) float32: products (m, rows, scan_x) with the neighbours at offsets (m, 2), dy ≥ 0, for
     columns first … last-1; NaN where there is none. Stretch by stretch of k, so that neighbours stay in the cache.
@@ -140,7 +140,7 @@ def pair_products(features: Array, offsets: Array, first: int, last: int, produc
                         products[numbers[n + i], y, x] += part[i]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def neighbour_weights(
     products: Array, offsets: Array, low: float, high: float, donors: Array, own: Array, halo: int, weights: Array
 ) -> None:
@@ -169,7 +169,7 @@ def neighbour_weights(
                 weights[row, x, n] /= whole
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def add_six(sums: Array, weights: Array, a: Array, b: Array, c: Array, d: Array, e: Array, f: Array) -> None:
     """Add six patterns (k,) times weights (6,) float32 to sums (k,) float32."""
     wa, wb, wc, wd, we, wf = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
@@ -178,7 +178,7 @@ def add_six(sums: Array, weights: Array, a: Array, b: Array, c: Array, d: Array,
         sums[k] += near + wd * np.float32(d[k]) + we * np.float32(e[k]) + wf * np.float32(f[k])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def weighted_sums(
     patterns: Array, weights: Array, offsets: Array, halo: int, first: int, last: int, filtered: Array
 ) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from clustem.compiling import compiled
 
 Array = NDArray[Any]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def root_of(parent: Array, member: int) -> int:
     """Root of a member in a forest parent (size,), whose paths are halved on the way."""
     while parent[member] != member:
@@ -20,7 +21,7 @@ def root_of(parent: Array, member: int) -> int:
     return member
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def spanning_edges(first: Array, second: Array, order: Array, size: int, kept: Array) -> int:
     """Fill kept with the edges first–second (E,) that, taken in order (E,), join two components; return how many."""
     parent, rank = np.arange(size), np.zeros(size, np.int8)
@@ -42,7 +43,7 @@ def spanning_edges(first: Array, second: Array, order: Array, size: int, kept: A
     return number
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def follow_merges(
     first: Array, second: Array, size: int, min_size: int, domains: Array, sizes: Array, life: Array
 ) -> int:

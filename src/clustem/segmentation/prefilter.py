@@ -116,7 +116,7 @@ def published_prefilter(
     if not weight.any():
         raise InputError(
             f"edge: a frame of {edge} px leaves nothing of the {scan.detector_shape[0]}×{scan.detector_shape[1]} "
-            "detector to compare; choose a smaller edge"
+            "detector to compare; choose a smaller edge, or leave the prefilter out"
         )
     return Scan(
         shape=scan.shape,

@@ -45,7 +45,7 @@ def segment_published(
         if not len(tree.similarity):
             warnings.append("No two neighbouring patterns could be compared.")
         elif not significant:
-            warnings.append(_not_significant(detector_mask is not None, parameters))
+            warnings.append(_not_significant(detector_mask is not None, parameters, one_line=min(scan.scan_shape) == 1))
     else:
         threshold, reason = parameters.threshold, f"threshold {parameters.threshold:g}, as given"
     labels = _labels(edges, tree, threshold, parameters)
@@ -121,8 +121,10 @@ def _allowed(similarity: float) -> float:
     return float(np.clip(similarity, np.nextafter(-1, 0), np.nextafter(1, 0)))
 
 
-def _not_significant(masked: bool, parameters: PublishedParameters) -> str:
+def _not_significant(masked: bool, parameters: PublishedParameters, *, one_line: bool) -> str:
     """Return the warning of a scan whose threshold could not be chosen, with the remedies that were not tried."""
+    if one_line:
+        return "A scan of one line has too few pairs of neighbours for a threshold to be chosen: give one."
     remedies = [] if masked else ["masking the direct beam (detector_mask outside-beam)"]
     remedies += [] if parameters.smooth_sigma else ["blurring the patterns (smooth_sigma 1)"]
     remedies.append("giving a threshold")

@@ -83,8 +83,7 @@ def edge_similarity(
 
     −1 outside the scan, NaN where a pattern is dead.
     """
-    if not (np.isfinite(smooth_sigma) and smooth_sigma >= 0):
-        raise InputError(f"smooth_sigma: expected a blur of 0 px or more, got {smooth_sigma!r}")
+    check_blur(smooth_sigma, scan)
     mask = _pixels(scan, detector_mask)
     sums = np.zeros((3, *scan.scan_shape))
     dots = np.zeros((4, *scan.scan_shape))
@@ -109,6 +108,16 @@ def edge_similarity(
 
     run_pass(scan, process, stage="similarity", below=1)
     return _cosines(sums, dots, int(mask.sum()), mask.size)
+
+
+def check_blur(smooth_sigma: float, scan: Scan) -> None:
+    """Raise InputError if patterns of a scan cannot be blurred by `smooth_sigma` px."""
+    least = min(scan.detector_shape)
+    if not 0 <= smooth_sigma < least:
+        raise InputError(
+            f"smooth_sigma: expected a blur of 0 px or more and below the size of the detector, {least} px, "
+            f"got {smooth_sigma!r}"
+        )
 
 
 def around_positions(edges: NDArray[np.float64]) -> NDArray[np.float64]:

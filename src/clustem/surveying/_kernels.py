@@ -9,9 +9,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from clustem.compiling import compiled
 from clustem.sums import STRETCH, add_stretch, sum_and_bits, whole_moments
 
 Array = NDArray[Any]
@@ -20,7 +20,7 @@ _NEAR_PX = 0.01  # step after which a centre counts as found
 _GROUP = 8  # patterns that are summed together, while they are in the next cache
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_pixel_sums(
     patterns: Array, live: Array, first: int, last: int, total: Array, squares: Array, maximum: Array
 ) -> None:
@@ -39,7 +39,7 @@ def add_pixel_sums(
                 maximum[y, x] = max(maximum[y, x], value)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def measure_patterns(
     patterns: Array,
     first: int,
@@ -81,7 +81,7 @@ def measure_patterns(
         total[n], bright[n], dark[n], odd[n] = everything, disk, ring, flags
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def survey_whole(
     patterns: Array,
     use: Array,
@@ -128,7 +128,7 @@ def survey_whole(
             start = max(stop, start + 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_large(sums: Array, squares: Array, carry: Array, line: Array) -> None:
     """Add a line (k,) of unsigned integers to sums, the lower 32 bits of its squares to squares, the rest to carry."""
     for k in range(sums.size):
@@ -139,14 +139,14 @@ def add_large(sums: Array, squares: Array, carry: Array, line: Array) -> None:
         carry[k] += square >> np.uint64(32)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def raise_to(maximum: Array, line: Array) -> None:
     """Raise maximum (k,) to a line (k,) of the same type where that is higher."""
     for k in range(maximum.size):
         maximum[k] = max(maximum[k], line[k])
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nnan", "nsz"})
+@compiled(fastmath={"reassoc", "contract", "nnan", "nsz"})
 def edge_line(values: Array, use: Array, dy: float, dx: float, disk: Array) -> tuple[float, float, float, float, float]:
     """Part of edge_balance of a line (n,) at dy whose first pixel is at dx from the centre of disk.
 
@@ -171,7 +171,7 @@ def edge_line(values: Array, use: Array, dy: float, dx: float, disk: Array) -> t
     return whole, edge, edge_x, moment, moment_x
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def edge_balance(
     pattern: Array, use: Array, cy: float, cx: float, radius: float, width: float, lean: float
 ) -> tuple[float, float, float]:
@@ -200,7 +200,7 @@ def edge_balance(
     return edge_y - lean * moment_y, edge_x - lean * moment_x, inside
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def line_moments(values: Array, use: Array) -> tuple[float, float]:
     """Sum and first moment of values (n,) where use (n,)."""
     total, moment = 0.0, 0.0
@@ -211,7 +211,7 @@ def line_moments(values: Array, use: Array) -> tuple[float, float]:
     return total, moment
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def mass_centre(pattern: Array, use: Array, cy: float, cx: float, reach: float) -> tuple[float, float]:
     """Centre of mass of pattern (k_y, k_x) within reach of (cy, cx); (cy, cx) itself where there is nothing."""
     mass, my, mx = 0.0, 0.0, 0.0
@@ -228,7 +228,7 @@ def mass_centre(pattern: Array, use: Array, cy: float, cx: float, reach: float) 
     return my / mass, mx / mass
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_aligned(patterns: Array, use: Array, centre: Array, reach: float, total: Array) -> None:
     """Add patterns (n, k_y, k_x) to total (k_y, k_x), each moved by whole px so that its beam is nearest to centre."""
     height, width = total.shape
@@ -242,7 +242,7 @@ def add_aligned(patterns: Array, use: Array, centre: Array, reach: float, total:
                 total[y, x] += patterns[n, y + dy, x + dx]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def find_centre(pattern: Array, use: Array, cy: float, cx: float, disk: Array) -> tuple[float, float, float]:
     """Centre (y, x) near (cy, cx) at which the edge of a disk is balanced in a pattern (k_y, k_x), and the last step.
 
@@ -266,7 +266,7 @@ def find_centre(pattern: Array, use: Array, cy: float, cx: float, disk: Array) -
     return cy, cx, step
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def find_centres(
     patterns: Array, first: int, last: int, use: Array, centre: Array, disk: Array, centres: Array
 ) -> None:

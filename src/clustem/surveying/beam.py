@@ -69,6 +69,8 @@ def find_beam(mean: NDArray[np.float64], use: NDArray[np.bool_], start: tuple[fl
     nothing = Beam(np.array(start) if start is not None else middle, np.nan, np.full(4, np.nan))
     smooth = gaussian_filter(mean, 0.5)
     peak = np.unravel_index(int(gaussian_filter(np.where(use, mean, 0), 1.0).argmax()), mean.shape)
+    if not smooth[peak] > 0:
+        return nothing
     level = 0.5 * _plateau(smooth, (int(peak[0]), int(peak[1])))
     region = _around(smooth >= level, (int(peak[0]), int(peak[1])))
     if not level > 0 or level < np.median(mean) * 1.5 or not region[peak] or _touches_rim(region):

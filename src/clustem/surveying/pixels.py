@@ -47,7 +47,9 @@ def find_bad_pixels(
     surroundings = np.maximum(_ring_medians(shown, alone), 0)
     peaks, excess = shown[alone], shown[alone] - surroundings
     noise = np.sqrt(gain * np.maximum(surroundings, gain / max(1, patterns)) / max(1, patterns))
-    spread = np.clip(neighbours[:7, alone] - surroundings, 0, None).sum(axis=0)
+    above = np.clip(neighbours[:, alone] - surroundings, 0, None)
+    frame = np.pad(np.zeros((use.shape[0] - 2, use.shape[1] - 2), bool), 1, constant_values=True)[alone]
+    spread = above[:7].sum(axis=0) + np.where(frame, above[7], 0)  # at the edge one neighbour is mirrored
     hot = np.zeros_like(use)
     hot[alone] = (excess > _EXCESS * noise) & (peaks > _ABOVE * surroundings) & (spread < _ISOLATED * excess)
     expected = neighbours[1]

@@ -255,8 +255,10 @@ def _warnings(scan: Scan, beam: Beam, sums: _Sums, hot: int, dead: int, is_count
         found.append("Values are not whole numbers: not electron counts, so numbers of electrons are in their units.")
     if not beam.found:
         found.append(
-            "No direct beam was found: bright- and dark-field images are missing, patterns are not centred and "
-            "signal-to-noise ratios include everything."
+            "No direct beam was found"
+            + ("" if scan.calibration.centre_px is None else f" at centre_px {scan.calibration.centre_px}")
+            + ": bright- and dark-field images are missing, patterns are not centred and signal-to-noise ratios "
+            "include everything."
         )
     if hot:
         found.append(f"{hot} hot pixels were found and are left out.")
