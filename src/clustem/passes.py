@@ -74,6 +74,11 @@ def execution(**settings: Any) -> Iterator[Execution]:
         _execution.reset(token)
 
 
+def memory_budget() -> int:
+    """Return the budget in bytes for the blocks of a pass."""
+    return _execution.get().memory
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
     """Scan rows start … stop-1 with `above` rows before and `below` rows after them.
@@ -100,7 +105,7 @@ def rows_per_block(scan: Scan, *, halo: int, working_bytes: float) -> int:
     """
     row = int(np.prod(scan.shape[1:], dtype=np.int64))
     per_row = row * (2 * scan.dtype.itemsize + scan.working_bytes + working_bytes)
-    rows = int(_execution.get().memory / per_row) - halo
+    rows = int((memory_budget() - scan.held_bytes) / per_row) - halo
     rows = max(1, min(rows, scan.shape[0]))
     return rows - rows % scan.rows_per_chunk if rows > scan.rows_per_chunk else rows
 

@@ -44,6 +44,8 @@ class Scan:
         Scan rows that the file stores together; reading multiples of it avoids decompressing twice.
     working_bytes : float
         Bytes that `reader` allocates per value beyond the values themselves, for the memory budget.
+    held_bytes : int
+        Bytes that `reader` holds between its calls, however much is read.
     assumptions : tuple of str
         What had to be assumed to open it, one sentence each.
     opened_with : mapping
@@ -60,6 +62,7 @@ class Scan:
     detector_mask: NDArray[np.bool_] | None = None
     rows_per_chunk: int = 1
     working_bytes: float = 0.0
+    held_bytes: int = 0
     assumptions: tuple[str, ...] = ()
     opened_with: Mapping[str, Any] = field(default_factory=dict)
 

@@ -94,7 +94,8 @@ def test_rows_do_not_depend_on_how_many_are_read(start, rows, border):
     stop = min(start + rows, 6)
     with execution(threads=2):
         whole = filtered.read(0, 6)
-    with execution(threads=1):
+    with execution(threads=1, memory=2**20):
+        filtered = published_prefilter(patterns_of(2), border=border, **SMALL)
         assert filtered.read(start, stop).tobytes() == whole[start:stop].tobytes()
 
 
@@ -177,23 +178,26 @@ def test_the_published_defaults_do_not_fit_a_tiny_detector():
 
 
 def test_kernel_of_products_compiled_and_as_plain_python():
+    """Rows 5 to 7 of a scan, in rings of three rows."""
     features = np.random.default_rng(0).random((3, 4, 5), np.float32)
     offsets = np.array([[0, 1], [1, -2], [2, 0]])
-    compiled, plain = np.zeros((3, 3, 4)), np.zeros((3, 3, 4))
-    pair_products(features, offsets, 0, 4, compiled)
-    pair_products.py_func(features, offsets, 0, 4, plain)
-    np.testing.assert_allclose(compiled, plain, rtol=1e-6)
-    for kernel in (sharpen_products, sharpen_products.py_func):
-        sharp = compiled.copy()
-        kernel(features, offsets, 0.0, 1.2, 0, 4, sharp)
-        for (m, y, x), product in np.ndenumerate(sharp):
-            u, v = y + offsets[m, 0], x + offsets[m, 1]
-            if u < 3 and 0 <= v < 4:
-                exact = features[y, x].astype(float) @ features[u, v].astype(float)
-                assert compiled[m, y, x] == pytest.approx(exact, rel=1e-6)
-                assert product == (pytest.approx(exact, rel=1e-14) if exact <= 1.19 else compiled[m, y, x])
+    at = {y: features[y % 3].astype(float) for y in (5, 6, 7)}
+    for products_of, sharpen in ((pair_products, sharpen_products), (pair_products.py_func, sharpen_products.py_func)):
+        products = np.full((3, 3, 4), np.nan)
+        for rows in (np.array([5]), np.array([6, 7])):
+            for columns in ((0, 3), (3, 4)):
+                products_of(features, offsets, rows, 5, *columns, products)
+        sharp = products.copy()
+        sharpen(features, offsets, np.array([5, 6, 7]), 5, 0.0, 1.2, 0, 4, sharp)
+        for m, y, x in np.ndindex(3, 3, 4):
+            u, v = 5 + y + offsets[m, 0], x + offsets[m, 1]
+            place = m, (5 + y) % 3, x
+            if u <= 7 and 0 <= v < 4:
+                exact = at[5 + y][x] @ at[u][v]
+                assert products[place] == pytest.approx(exact, rel=1e-6)
+                assert sharp[place] == (pytest.approx(exact, rel=1e-14) if exact <= 1.19 else products[place])
             else:
-                assert np.isnan(product)
+                assert np.isnan(products[place])
 
 
 def test_kernel_of_features_compiled_and_as_plain_python():
@@ -224,27 +228,60 @@ def test_kernel_of_features_compiled_and_as_plain_python():
 def test_kernel_of_weights_compiled_and_as_plain_python(products, donor, own, expected):
     """A column of three patterns, the middle one wanted; low 0.85, high 0.95."""
     given_products = np.array([[[products[0]], [products[1]], [np.nan]]])
-    donors, owns = np.array([[True], [True], [donor]]), np.full((3, 1), float(own))
+    donors = np.array([[True], [True], [donor]])
     for kernel in (neighbour_weights, neighbour_weights.py_func):
         weights = np.full((1, 1, 3), np.nan, np.float32)
-        kernel(given_products, np.array([[1, 0]]), 0.85, 0.95, donors, owns, 1, weights)
+        kernel(given_products, np.array([[1, 0]]), 0.85, 0.95, donors, np.array([[float(own)]]), 1, weights)
         np.testing.assert_allclose(weights[0, 0], expected, rtol=1e-6)
 
 
 def test_kernel_of_sums_compiled_and_as_plain_python():
+    """Rows 5 and 6 of a scan, in a ring of four rows."""
     patterns = np.random.default_rng(0).poisson(5, (4, 5, 30)).astype(np.uint16)
     offsets = np.array([[0, 1], [1, -1], [1, 0], [1, 1]])
     places = np.array([(0, 0), *(sign * offset for offset in offsets for sign in (1, -1))])
     weights = np.random.default_rng(1).random((2, 5, 9)).astype(np.float32)
     weights[0, 2, 3:] = 0
-    for x in (0, 4):
-        weights[:, x, 1:] = 0
+    weights[:, [0, 4], 1:] = 0
     for kernel in (weighted_sums, weighted_sums.py_func):
         filtered = np.full((2, 5, 30), np.nan, np.float32)
-        kernel(patterns, weights, offsets, 1, 1, 5, filtered)
+        kernel(patterns, weights, offsets, 5, 1, 5, filtered)
         assert np.isnan(filtered[:, 0]).all(), "not asked for"
         for row, x in np.ndindex(2, 5):
             if x:
                 around = [(w, p) for w, p in zip(weights[row, x], places, strict=True) if w]
-                expected = sum(w * patterns[1 + row + p[0], x + p[1]] for w, p in around)
+                expected = sum(w * patterns[(5 + row + p[0]) % 4, x + p[1]] for w, p in around)
                 np.testing.assert_allclose(filtered[row, x], expected, rtol=1e-5)
+
+
+def test_rows_in_order_are_read_once():
+    patterns = patterns_of(7, (20, 4, 10, 11))
+    reads = []
+
+    def reader(start, stop):
+        reads.append((start, stop))
+        return patterns[start:stop]
+
+    expected = np.asarray(published_prefilter(patterns, **SMALL))
+    filtered = published_prefilter(Scan(patterns.shape, patterns.dtype, reader, rows_per_chunk=3), **SMALL)
+    rows = [filtered.read(start, min(start + 4, 20)) for start in range(0, 20, 3)]
+    assert all(np.array_equal(block, expected[3 * n : 3 * n + 4]) for n, block in enumerate(rows))
+    assert sorted(row for start, stop in reads for row in range(start, stop)) == list(range(20))
+    assert np.array_equal(filtered.read(12, 14), expected[12:14]), "back, which starts anew"
+    assert np.array_equal(filtered.read(2, 3), expected[2:3])
+
+
+def test_an_error_of_the_source_leaves_nothing_half_done():
+    patterns = patterns_of(8, (12, 4, 10, 11))
+    broken = {7}
+
+    def reader(start, stop):
+        if broken & set(range(start, stop)):
+            raise OSError("disk trouble")
+        return patterns[start:stop]
+
+    filtered = published_prefilter(Scan(patterns.shape, patterns.dtype, reader), **SMALL)
+    with pytest.raises(InputError, match="disk trouble"):
+        filtered.read(0, 12)
+    broken.clear()
+    assert np.array_equal(filtered, np.asarray(published_prefilter(patterns, **SMALL)))

@@ -122,43 +122,53 @@ def add_eight(
         out[x] += (t0 * (a[x] + b[x]) + t1 * (c[x] + d[x])) + (t2 * (e[x] + f[x]) + t3 * (g[x] + h[x]))
 
 
+@compiled(fastmath={"contract"})
+def set_eight(
+    out: Array, taps: Array, mid: Array, a: Array, b: Array, c: Array, d: Array, e: Array, f: Array, g: Array, h: Array
+) -> None:
+    """Fill out (n,) with a line times the first of taps (5,) and four pairs of lines, each times one of the others."""
+    t, t0, t1, t2, t3 = taps[0], taps[1], taps[2], taps[3], taps[4]
+    for x in range(out.size):
+        near = t * mid[x] + (t0 * (a[x] + b[x]) + t1 * (c[x] + d[x]))
+        out[x] = near + (t2 * (e[x] + f[x]) + t3 * (g[x] + h[x]))
+
+
 @compiled()
 def blur_along(source: Array, taps: Array, step: int, target: Array) -> None:
     """Fill target (n,) with source (n + 2 r step,) blurred: its values at distances of steps times taps (r + 1,)."""
     number, reach = target.size, taps.size - 1
     middle = source[reach * step : reach * step + number]
-    for k in range(number):
-        target[k] = taps[0] * middle[k]
+    if reach == 0:
+        for k in range(number):
+            target[k] = taps[0] * middle[k]
     for t in range(1, reach, 4):
-        start = (reach - t) * step, (reach + t) * step
-        add_eight(
-            target,
-            taps[t : t + 4],
-            source[start[0] : start[0] + number],
-            source[start[1] : start[1] + number],
-            source[start[0] - step : start[0] - step + number],
-            source[start[1] + step : start[1] + step + number],
-            source[start[0] - 2 * step : start[0] - 2 * step + number],
-            source[start[1] + 2 * step : start[1] + 2 * step + number],
-            source[start[0] - 3 * step : start[0] - 3 * step + number],
-            source[start[1] + 3 * step : start[1] + 3 * step + number],
-        )
+        near, far = (reach - t) * step, (reach + t) * step
+        a, b = source[near : near + number], source[far : far + number]
+        c, d = source[near - step : near - step + number], source[far + step : far + step + number]
+        e, f = source[near - 2 * step : near - 2 * step + number], source[far + 2 * step : far + 2 * step + number]
+        g, h = source[near - 3 * step : near - 3 * step + number], source[far + 3 * step : far + 3 * step + number]
+        if t == 1:
+            set_eight(target, taps[:5], middle, a, b, c, d, e, f, g, h)
+        else:
+            add_eight(target, taps[t : t + 4], a, b, c, d, e, f, g, h)
 
 
 @compiled()
-def blur_pattern(pattern: Array, taps: Array, rows: Array, columns: Array, scratch: Array, blurred: Array) -> None:
-    """Blur a pattern (k_y, k_x) into blurred (k_y, k_x) float32.
+def blur_pattern(
+    pattern: Array, taps: Array, rows: Array, columns: Array, first: int, last: int, scratch: Array, blurred: Array
+) -> None:
+    """Blur a pattern (k_y, k_x) into the rows first … last-1 of blurred (k_y, k_x) float32.
 
     taps (r + 1,) float32 is the middle and one half of a symmetric kernel, r a multiple of 4; rows (k_y + 2r,) and
     columns (k_x + 2r,) say which pixel stands for one beyond the border; scratch is (2, (k_y + 2r) * (k_x + 2r))
     float32. Both directions are run through the whole pattern at once, with its lines one behind the other.
     """
-    height, width = pattern.shape
+    width = pattern.shape[1]
     reach = taps.size - 1
-    wide = width + 2 * reach
+    wide, height = width + 2 * reach, last - first
     tall = scratch[0, : (height + 2 * reach) * width]
-    for y in range(rows.size):
-        line, out = pattern[rows[y]], tall[y * width : (y + 1) * width]
+    for y in range(height + 2 * reach):
+        line, out = pattern[rows[first + y]], tall[y * width : (y + 1) * width]
         for x in range(width):
             out[x] = line[x]
     blur_along(tall, taps, width, scratch[1, : height * width])
@@ -171,7 +181,7 @@ def blur_pattern(pattern: Array, taps: Array, rows: Array, columns: Array, scrat
     number = height * wide - 2 * reach
     blur_along(scratch[0, : height * wide], taps, 1, scratch[1, :number])
     for y in range(height):
-        blurred[y] = scratch[1, y * wide : y * wide + width]
+        blurred[first + y] = scratch[1, y * wide : y * wide + width]
 
 
 @compiled()
@@ -194,12 +204,12 @@ def real_products(
     ring = np.empty((2, high - low, k_y, k_x), np.float32)
     scratch = np.empty((2, rows.size * columns.size), np.float32)
     for x in range(low, high):
-        blur_pattern(patterns[0, x], taps, rows, columns, scratch, ring[0, x - low])
+        blur_pattern(patterns[0, x], taps, rows, columns, 0, k_y, scratch, ring[0, x - low])
     for y in range(everything.shape[0]):
         below = min(y + 1, height - 1)
         if below > y:
             for x in range(low, high):
-                blur_pattern(patterns[below, x], taps, rows, columns, scratch, ring[below % 2, x - low])
+                blur_pattern(patterns[below, x], taps, rows, columns, 0, k_y, scratch, ring[below % 2, x - low])
         here, there = ring[y % 2], ring[below % 2]
         for x in range(first, last):
             left, right = max(x - 1, 0) - low, min(x + 1, width - 1) - low

@@ -13,7 +13,8 @@ from clustem.segmentation._kernels import blur_pattern
 
 Array = NDArray[Any]
 
-_STRETCH = 8192  # values of a pattern that are worked on together
+_PRODUCT_STRETCH = 2048  # values of features that are worked on together
+_SUM_STRETCH = 8192  # values of patterns that are
 
 
 @compiled()
@@ -36,12 +37,13 @@ def make_features(
     """
     k_y, k_x = patterns.shape[1], patterns.shape[2]
     blurred = np.empty((k_y, k_x), np.float32)
+    top, bottom = runs[0, 0] // k_x, (runs[-1, 1] - 1) // k_x + 1
     scratch = np.empty((2, rows.size * columns.size), np.float32)
     whole = 0.0
     for k in range(weight.size):
         whole += weight[k]
     for n in range(first, last):
-        blur_pattern(patterns[n], taps, rows, columns, scratch, blurred)
+        blur_pattern(patterns[n], taps, rows, columns, top, bottom, scratch, blurred)
         flat, vector = blurred.ravel(), features[n]
         place = 0
         for r in range(runs.shape[0]):
@@ -93,80 +95,97 @@ def exact_product(own: Array, other: Array) -> float:
 
 
 @compiled()
-def sharpen_products(
-    features: Array, offsets: Array, low: float, high: float, first: int, last: int, products: Array
+def pair_products(
+    features: Array, offsets: Array, rows: Array, lowest: int, first: int, last: int, products: Array
 ) -> None:
-    """Compute those of products (m, rows, scan_x) from low to high again, in 64 bits, columns first … last-1."""
-    for m in range(offsets.shape[0]):
-        for y in range(products.shape[1]):
-            for x in range(first, last):
-                if low <= products[m, y, x] <= high:
-                    products[m, y, x] = exact_product(features[y, x], features[y + offsets[m, 0], x + offsets[m, 1]])
+    """Fill products (m, rows held, scan_x) of new rows (n,) with the rows from lowest on, columns first … last-1.
 
-
-@compiled()
-def pair_products(features: Array, offsets: Array, first: int, last: int, products: Array) -> None:
-    """Features (rows, scan_x, k) float32: products (m, rows, scan_x) with the neighbours at offsets (m, 2), dy ≥ 0, for
-    columns first … last-1; NaN where there is none. Stretch by stretch of k, so that neighbours stay in the cache.
+    features (rows held, scan_x, k) float32 and products are rings: row y is at y modulo their length. A product stands
+    at the upper left of its two positions, which are offsets (m, 2) apart. Stretch by stretch of k, so that neighbours
+    stay in the cache.
     """
-    height, width, pixels = features.shape
+    held, width, pixels = features.shape
     number = offsets.shape[0]
-    products[:, :, first:last] = 0.0
     places = np.zeros((number + 3, 2), np.int64)
     numbers = np.zeros(number, np.int64)
-    for k in range(0, pixels, _STRETCH):
-        end = min(k + _STRETCH, pixels)
-        for y in range(height):
+    for k in range(0, pixels, _PRODUCT_STRETCH):
+        end = min(k + _PRODUCT_STRETCH, pixels)
+        for row in rows:
             for x in range(first, last):
                 near = 0
                 for m in range(number):
-                    u, v = y + offsets[m, 0], x + offsets[m, 1]
-                    if u < height and 0 <= v < width:
-                        places[near, 0], places[near, 1], numbers[near] = u, v, m
+                    y, u = row - offsets[m, 0], x - offsets[m, 1]
+                    if y >= lowest and 0 <= u < width:
+                        places[near, 0], places[near, 1], numbers[near] = y, u, m
                         near += 1
-                    else:
-                        products[m, y, x] = math.nan
-                places[near : near + 3, 0], places[near : near + 3, 1] = y, x
-                own = features[y, x, k:end]
+                places[near : near + 3, 0], places[near : near + 3, 1] = row, x
+                own = features[row % held, x, k:end]
                 for n in range(0, near, 4):
                     part = four_products(
                         own,
-                        features[places[n, 0], places[n, 1], k:end],
-                        features[places[n + 1, 0], places[n + 1, 1], k:end],
-                        features[places[n + 2, 0], places[n + 2, 1], k:end],
-                        features[places[n + 3, 0], places[n + 3, 1], k:end],
+                        features[places[n, 0] % held, places[n, 1], k:end],
+                        features[places[n + 1, 0] % held, places[n + 1, 1], k:end],
+                        features[places[n + 2, 0] % held, places[n + 2, 1], k:end],
+                        features[places[n + 3, 0] % held, places[n + 3, 1], k:end],
                     )
                     for i in range(min(4, near - n)):
-                        products[numbers[n + i], y, x] += part[i]
+                        m, y, u = numbers[n + i], places[n + i, 0] % products.shape[1], places[n + i, 1]
+                        products[m, y, u] = part[i] + (products[m, y, u] if k else 0.0)
+
+
+@compiled()
+def sharpen_products(
+    features: Array,
+    offsets: Array,
+    rows: Array,
+    lowest: int,
+    low: float,
+    high: float,
+    first: int,
+    last: int,
+    products: Array,
+) -> None:
+    """Compute those of the same products that lie from low to high again, in 64 bits."""
+    held, width = features.shape[0], features.shape[1]
+    for row in rows:
+        for m in range(offsets.shape[0]):
+            y = row - offsets[m, 0]
+            place = y % products.shape[1]
+            for x in range(first, last):
+                u = x - offsets[m, 1]
+                if y >= lowest and 0 <= u < width and low <= products[m, place, u] <= high:
+                    products[m, place, u] = exact_product(features[y % held, u], features[row % held, x])
 
 
 @compiled()
 def neighbour_weights(
-    products: Array, offsets: Array, low: float, high: float, donors: Array, own: Array, halo: int, weights: Array
+    products: Array, offsets: Array, low: float, high: float, donors: Array, own: Array, row: int, weights: Array
 ) -> None:
-    """Fill weights (rows, scan_x, 1 + 2m) float32, of sum 1, of a pattern and of its neighbours at ± offsets (m, 2).
+    """Fill weights (rows, scan_x, 1 + 2m) float32, of sum 1, of patterns and of their neighbours at ± offsets (m, 2).
 
-    Weight of a neighbour: clip((product - low) / (high - low), 0, 1), dropped up to 1e-3, only from donors
-    (rows + halo …, scan_x); own, of the same shape, is the weight of the pattern itself.
+    The first of the rows is row. Weight of a neighbour: clip((product - low) / (high - low), 0, 1), dropped up to 1e-3,
+    only from donors (scan_y, scan_x); own (rows, scan_x) is the weight of the pattern itself. products are those of
+    pair_products.
     """
     height, width = donors.shape
-    for row in range(weights.shape[0]):
-        y = row + halo
+    held = products.shape[1]
+    for i in range(weights.shape[0]):
+        y = row + i
         for x in range(width):
-            whole = own[y, x]
-            weights[row, x, 0] = whole
+            whole = own[i, x]
+            weights[i, x, 0] = whole
             for n in range(2 * offsets.shape[0]):
                 m, sign = n // 2, 1 - 2 * (n % 2)
                 u, v = y + sign * offsets[m, 0], x + sign * offsets[m, 1]
                 weight = 0.0
                 if 0 <= u < height and 0 <= v < width and donors[u, v]:
-                    product = products[m, y, x] if sign > 0 else products[m, u, v]
+                    product = products[m, y % held, x] if sign > 0 else products[m, u % held, v]
                     weight = (product - low) / (high - low)
                 weight = min(1.0, weight) if weight > 1e-3 else 0.0  # 0 also if NaN
-                weights[row, x, 1 + n] = weight
+                weights[i, x, 1 + n] = weight
                 whole += weight
             for n in range(weights.shape[2]):
-                weights[row, x, n] /= whole
+                weights[i, x, n] /= whole
 
 
 @compiled(fastmath={"reassoc", "contract"})
@@ -180,30 +199,32 @@ def add_six(sums: Array, weights: Array, a: Array, b: Array, c: Array, d: Array,
 
 @compiled()
 def weighted_sums(
-    patterns: Array, weights: Array, offsets: Array, halo: int, first: int, last: int, filtered: Array
+    patterns: Array, weights: Array, offsets: Array, row: int, first: int, last: int, filtered: Array
 ) -> None:
-    """Fill filtered (rows, scan_x, k) float32, columns first … last-1, with weighted sums of patterns (rows + halo …,
-    scan_x, k); weights as neighbour_weights makes them. Stretch by stretch of k, so that neighbours stay in the cache.
+    """Fill filtered (rows, scan_x, k) float32, columns first … last-1, with weighted sums; its first row is row.
+
+    patterns (rows held, scan_x, k) is a ring: row y is at y modulo its length; weights as neighbour_weights makes them.
+    Stretch by stretch of k, so that neighbours stay in the cache.
     """
-    pixels = patterns.shape[2]
+    held, pixels = patterns.shape[0], patterns.shape[2]
     number = weights.shape[2]
     places = np.zeros((number + 5, 2), np.int64)
     present = np.zeros(number + 5, np.float32)
-    for k in range(0, pixels, _STRETCH):
-        end = min(k + _STRETCH, pixels)
-        for row in range(filtered.shape[0]):
-            y = row + halo
+    for k in range(0, pixels, _SUM_STRETCH):
+        end = min(k + _SUM_STRETCH, pixels)
+        for i in range(filtered.shape[0]):
+            y = row + i
             for x in range(first, last):
                 near = 0
                 for n in range(number):
-                    if weights[row, x, n] > 0.0:
+                    if weights[i, x, n] > 0.0:
                         m, sign = (n - 1) // 2, 1 - 2 * ((n - 1) % 2)
-                        places[near, 0] = y + sign * offsets[m, 0] if n else y
+                        places[near, 0] = (y + sign * offsets[m, 0] if n else y) % held
                         places[near, 1] = x + sign * offsets[m, 1] if n else x
-                        present[near] = weights[row, x, n]
+                        present[near] = weights[i, x, n]
                         near += 1
-                places[near : near + 5, 0], places[near : near + 5, 1], present[near : near + 5] = y, x, 0.0
-                sums = filtered[row, x, k:end]
+                places[near : near + 5, 0], places[near : near + 5, 1], present[near : near + 5] = y % held, x, 0.0
+                sums = filtered[i, x, k:end]
                 sums[:] = 0.0
                 for n in range(0, near, 6):
                     add_six(

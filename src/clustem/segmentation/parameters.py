@@ -76,3 +76,40 @@ class PublishedParameters:
 @dataclass(frozen=True)
 class LabelsParameters:
     """Parameters of ``method="labels"``: the label image is the user's own, so there are none."""
+
+
+@dataclass(frozen=True)
+class PrefilterParameters:
+    """Parameters of the correlative prefilter.
+
+    Parameters
+    ----------
+    corr_range : (low, high)
+        Correlations up to `low` get weight 0, from `high` on weight 1, linear in between.
+    radius : int
+        Neighbours up to radius + 0.5 positions away take part: 69 with the published 4.
+    sigma : float
+        Blur in detector px of the patterns that are compared.
+    edge : int
+        Width in px of the frame of the detector that is not compared.
+    border : {"full", "published"}
+        ``"published"``: the own pattern counts twice, and row 0 and column 0 of the scan never donate.
+    """
+
+    corr_range: tuple[float, float] = (0.85, 0.95)
+    radius: int = 4
+    sigma: float = 3.0
+    edge: int = 12
+    border: Border = "full"
+
+    def __post_init__(self) -> None:
+        low, high = (float(value) for value in self.corr_range)
+        if not -1 <= low < high <= 1:
+            raise InputError(f"corr_range: expected -1 ≤ low < high ≤ 1, got {self.corr_range}")
+        object.__setattr__(self, "corr_range", (low, high))
+        for name, low_limit in (("radius", 1), ("sigma", 0), ("edge", 0)):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < low_limit or (name != "sigma" and value != int(value)):
+                raise InputError(f"{name}: expected at least {low_limit}, got {value!r}")
+        if self.border not in ("full", "published"):
+            raise InputError(f"border: expected 'full' or 'published', got {self.border!r}")
