@@ -125,7 +125,7 @@ def run_pass(
     ----------
     scan : Scan
     process : callable
-        Takes a :class:`Block`; keeps what it needs.
+        Takes a :class:`Block`; copies what it keeps, because the next but one may take the same memory.
     stage : str
         Name of the pass, for progress and messages.
     above, below : int
@@ -137,11 +137,13 @@ def run_pass(
     height = scan.shape[0]
     rows = rows_per_block(scan, halo=above + below, working_bytes=working_bytes)
     starts = range(0, height, rows)
+    buffers = [scan.buffer(min(height, rows + above + below)) for _ in starts[:2]]
 
     def load(start: int) -> Block:
         stop = min(start + rows, height)
         first, last = max(0, start - above), min(height, stop + below)
-        return Block(scan.read(first, last), start, stop, start - first, last - stop)
+        buffer = buffers[start // rows % 2]
+        return Block(scan.read(first, last, buffer=buffer), start, stop, start - first, last - stop)
 
     if settings.observer is not None:
         settings.observer(stage, 0, height, 0)

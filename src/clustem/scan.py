@@ -15,6 +15,7 @@ from clustem.errors import InputError
 from clustem.tables import size_text, table_text
 
 RowReader = Callable[[int, int], NDArray[Any]]
+RowFiller = Callable[[int, int, NDArray[Any]], None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,6 +47,9 @@ class Scan:
         Bytes that `reader` allocates per value beyond the values themselves, for the memory budget.
     held_bytes : int
         Bytes that `reader` holds between its calls, however much is read.
+    filler : callable, optional
+        ``filler(start, stop, rows)`` does the same as `reader`, but fills a given contiguous array of type `dtype`:
+        for sources that would otherwise need new memory for everything they read.
     assumptions : tuple of str
         What had to be assumed to open it, one sentence each.
     opened_with : mapping
@@ -63,6 +67,7 @@ class Scan:
     rows_per_chunk: int = 1
     working_bytes: float = 0.0
     held_bytes: int = 0
+    filler: RowFiller | None = None
     assumptions: tuple[str, ...] = ()
     opened_with: Mapping[str, Any] = field(default_factory=dict)
 
@@ -103,8 +108,14 @@ class Scan:
         """Size of all values in memory, in bytes."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
-    def read(self, start: int, stop: int) -> NDArray[Any]:
+    def buffer(self, rows: int) -> NDArray[Any] | None:
+        """Return an array to read up to so many rows into, or None where that would not save anything."""
+        return None if self.filler is None else np.empty((rows, *self.shape[1:]), self.dtype)
+
+    def read(self, start: int, stop: int, *, buffer: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return the scan rows start … stop-1, contiguous, (stop - start, scan_x, k_y, k_x).
+
+        With a `buffer`, as :meth:`buffer` gives it, they are its first rows.
 
         Raises
         ------
@@ -114,7 +125,7 @@ class Scan:
         if not 0 <= start < stop <= self.shape[0]:
             raise InputError(f"{self.name}: scan rows {start}:{stop} are outside 0:{self.shape[0]}")
         try:
-            rows = np.asarray(self.reader(start, stop))
+            rows = self._rows(start, stop, buffer)
         except (InputError, MemoryError):
             raise
         except Exception as error:
@@ -126,8 +137,18 @@ class Scan:
         if rows.shape != expected:
             raise InputError(f"{self.name}: scan rows {start}:{stop} have shape {rows.shape}, expected {expected}")
         rows = np.ascontiguousarray(rows, dtype=self.dtype)
-        if self.detector_mask is not None and not self.detector_mask.all():
-            rows = np.where(self.detector_mask, rows, rows.dtype.type(0))
+        if self.detector_mask is None or self.detector_mask.all():
+            return rows
+        if buffer is None:
+            return np.where(self.detector_mask, rows, rows.dtype.type(0))
+        rows[..., ~self.detector_mask] = 0
+        return rows
+
+    def _rows(self, start: int, stop: int, buffer: NDArray[Any] | None) -> NDArray[Any]:
+        if buffer is None or self.filler is None:
+            return np.asarray(self.reader(start, stop))
+        rows = buffer[: stop - start]
+        self.filler(start, stop, rows)
         return rows
 
     def pattern(self, y: int, x: int) -> NDArray[Any]:

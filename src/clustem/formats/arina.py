@@ -45,11 +45,16 @@ class Stack:
     def __getitem__(self, key: slice, /) -> NDArray[Any]:
         start, stop, _ = key.indices(self.shape[0])
         out = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        self.read_direct(out, key)
+        return out
+
+    def read_direct(self, out: NDArray[Any], key: slice) -> None:
+        """Fill a contiguous array with the patterns of a slice, as the method of an h5py dataset does."""
+        start, stop, _ = key.indices(self.shape[0])
         for part, first in zip(self.parts, self.first, strict=True):
             low, high = max(start, first), min(stop, first + len(part))
             if low < high:
-                out[low - start : high - start] = part[low - first : high - first]
-        return out
+                part.read_direct(out[low - start : high - start], np.s_[low - first : high - first])
 
 
 def is_master(path: Path) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from clustem.calibration import Calibration
 from clustem.errors import InputError
 from clustem.formats.shapes import checked_scan_shape, shapes_text, square_scan_shape
-from clustem.scan import RowReader, Scan
+from clustem.scan import RowFiller, RowReader, Scan
 
 _NOT_CALIBRATED = Calibration()
 
@@ -63,10 +63,12 @@ def array_scan(
         )
     if len(shape) == 4:
         _same_scan_shape(shape, scan_shape, name)
-        grid, reader, rows = (int(shape[0]), int(shape[1])), _rows_of(array), first_chunk
+        grid, rows = (int(shape[0]), int(shape[1])), first_chunk
+        reader, filler = _rows_of(array), _filler_of(array, 1)
     else:
         grid, notes = _split(int(shape[0]), scan_shape, assume_square, name)
-        reader, rows = _rows_of_patterns(array, grid[1]), first_chunk // grid[1]
+        rows = first_chunk // grid[1]
+        reader, filler = _rows_of_patterns(array, grid[1]), _filler_of(array, grid[1])
         assumptions += notes
     return Scan(
         (*grid, int(shape[-2]), int(shape[-1])),
@@ -77,6 +79,7 @@ def array_scan(
         path=path,
         dataset=dataset,
         detector_mask=detector_mask,
+        filler=filler,
         rows_per_chunk=max(1, min(rows, grid[0])),
         assumptions=assumptions,
     )
@@ -115,3 +118,16 @@ def _rows_of_patterns(array: Sliceable, scan_x: int) -> RowReader:
         return patterns.reshape(stop - start, scan_x, *patterns.shape[1:])
 
     return read
+
+
+def _filler_of(array: Sliceable, together: int) -> RowFiller | None:
+    """Return what fills rows of `together` items of the first axis, for arrays that can read into others (h5py's)."""
+    read_direct = getattr(array, "read_direct", None)
+    if read_direct is None or np.dtype(array.dtype).kind not in "iuf":
+        return None
+
+    def fill(start: int, stop: int, rows: NDArray[Any]) -> None:
+        items = rows.reshape((stop - start) * together, *array.shape[1:])
+        read_direct(items, np.s_[start * together : stop * together])
+
+    return fill

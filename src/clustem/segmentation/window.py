@@ -35,13 +35,14 @@ class _Rows:
 
     patterns (2r + n, scan_x, k) as they are; features (r + n, scan_x, k used) that are compared; products
     (m, 2r + n, scan_x) with the neighbours; alive (2r + n, scan_x), whether a pattern can be compared; for a radius r
-    and n rows at a time.
+    and n rows at a time, which are read into buffer.
     """
 
     patterns: NDArray[Any]
     features: NDArray[np.float32]
     products: NDArray[np.float64]
     alive: NDArray[np.bool_]
+    buffer: NDArray[Any] | None
     first: int = 0
     last: int = 0
 
@@ -105,12 +106,14 @@ class Window:
             features=np.empty((radius + self.together, width, self.used.size), np.float32),
             products=np.empty((len(self.offsets), held, width)),
             alive=np.empty((held, width), bool),
+            buffer=self.scan.buffer(self.together),
         )
 
     def _add(self, rows: _Rows, stop: int) -> None:
         """Take in the next rows up to stop-1: patterns, features, and products with each other and those above."""
         new = np.arange(rows.last, stop)
-        patterns, width, held = self.scan.read(rows.last, stop), self.scan.shape[1], len(rows.patterns)
+        width, held = self.scan.shape[1], len(rows.patterns)
+        patterns = self.scan.read(rows.last, stop, buffer=rows.buffer)
         rows.patterns[new % held] = patterns.reshape(len(new), width, -1)
         rows.products[:, new % held] = np.nan
         lowest = max(rows.first, rows.last - self.parameters.radius)

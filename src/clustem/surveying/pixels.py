@@ -69,13 +69,26 @@ def mend_pixels(scan: Scan, bad: NDArray[np.bool_]) -> Scan:
     unknown = bad if scan.detector_mask is None else bad | ~scan.detector_mask
     places = [(y, x, *_good_around(unknown, y, x)) for y, x in np.argwhere(bad)]
 
-    def read(start: int, stop: int) -> NDArray[Any]:
-        rows = scan.read(start, stop).copy()
+    def fill(start: int, stop: int, rows: NDArray[Any]) -> None:
+        found = scan.read(start, stop, buffer=rows if scan.filler is not None else None)
+        if found is not rows:
+            rows[...] = found
         for y, x, around_y, around_x in places:
             rows[:, :, y, x] = np.median(rows[:, :, around_y, around_x], axis=-1) if len(around_y) else 0
+
+    def read(start: int, stop: int) -> NDArray[Any]:
+        rows = np.empty((stop - start, *scan.shape[1:]), scan.dtype)
+        fill(start, stop, rows)
         return rows
 
-    return replace(scan, reader=read, working_bytes=scan.working_bytes + scan.dtype.itemsize, path=None, opened_with={})
+    return replace(
+        scan,
+        reader=read,
+        filler=fill,
+        working_bytes=scan.working_bytes + (0 if scan.filler is not None else scan.dtype.itemsize),
+        path=None,
+        opened_with={},
+    )
 
 
 def _good_around(bad: NDArray[np.bool_], y: int, x: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
