@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -183,3 +184,36 @@ def test_settings_end_with_their_context():
 def test_settings_out_of_range(fields, message):
     with pytest.raises(InputError, match=message), execution(**fields):
         pass
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(1, 30),
+    halo=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    memory=st.integers(_MIB, 20 * _MIB),
+    chunk=st.integers(1, 7),
+)
+def test_a_source_that_fills_memory_is_read_once_and_chunk_by_chunk(height, halo, memory, chunk):
+    source = scan_of(height, pixels=256, rows_per_chunk=chunk)
+    reads, starts = [], []
+
+    def fill(start, stop, rows):
+        reads.extend(range(start, stop))
+        starts.append(start)
+        rows[...] = source.reader(start, stop)
+
+    scan = replace(source, filler=fill, reader=None)
+    seen = []
+
+    def process(block):
+        seen.extend(range(block.start, block.stop))
+        time.sleep(0.001)  # while the next one is loaded
+        rows = np.arange(block.start - block.above, block.stop + block.below)
+        assert np.array_equal(block.data[:, 1, 5, 5], rows)
+
+    with execution(memory=memory):
+        rows = rows_per_block(scan, halo=sum(halo), working_bytes=0)
+        run_pass(scan, process, stage="test", above=halo[0], below=halo[1])
+    assert seen == reads == list(range(height))
+    if rows % chunk == 0:
+        assert all(start % chunk == 0 for start in starts)

@@ -53,6 +53,8 @@ class Execution:
         return self.threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0]) or 1
 
 
+_BLOCK_BYTES = 32 * 2**20  # large enough for the threads, small enough that the last one is not waited for
+
 _DEFAULT = Execution()
 _execution: ContextVar[Execution] = ContextVar("clustem_execution", default=_DEFAULT)
 
@@ -99,15 +101,72 @@ class Block:
 
 
 def rows_per_block(scan: Scan, *, halo: int, working_bytes: float) -> int:
-    """Return how many scan rows a block may hold within the memory budget.
+    """Return how many scan rows are read at once.
 
-    Two blocks are in memory at once (one is read ahead); `working_bytes` is what the pass allocates per value.
+    Two blocks are in memory at the same time (one is read ahead); `working_bytes` is what the pass allocates per value.
+    Blocks are no larger than they must be to keep all cores busy, but hold whole chunks of the file if they may.
     """
     row = int(np.prod(scan.shape[1:], dtype=np.int64))
     per_row = row * (2 * scan.dtype.itemsize + scan.working_bytes + working_bytes)
-    rows = int((memory_budget() - scan.held_bytes) / per_row) - halo
-    rows = max(1, min(rows, scan.shape[0]))
+    most = int((memory_budget() - scan.held_bytes) / per_row) - halo
+    rows = max(_BLOCK_BYTES // (row * scan.dtype.itemsize), scan.rows_per_chunk)
+    rows = max(1, min(most, rows, scan.shape[0]))
     return rows - rows % scan.rows_per_chunk if rows > scan.rows_per_chunk else rows
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Scan rows start … stop-1 of a block, and with their halo first … last-1."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def _spans(scan: Scan, rows: int, above: int, below: int) -> list[_Span]:
+    """Return the blocks of a scan that is read `rows` rows at a time, at whole chunks if they are."""
+    spans: list[_Span] = []
+    start, height = 0, scan.shape[0]
+    for edge in range(rows, height + rows, rows):
+        complete = height if edge >= height else edge - (below if scan.rows_per_chunk > 1 else 0)
+        while start < complete:
+            stop = min(start + rows, complete)
+            spans.append(_Span(start, stop, max(0, start - above), min(height, stop + below)))
+            start = stop
+    return spans
+
+
+class _Loader:
+    """Loads the blocks in order, into two buffers in turn; rows that two blocks share are copied, not read again."""
+
+    def __init__(self, scan: Scan, spans: list[_Span]) -> None:
+        self.scan, self.spans = scan, spans
+        longest = max(span.last - span.first for span in spans)
+        self.buffers = [scan.buffer(longest) for _ in spans[:2]]
+        self.before: Block | None = None
+        self.bytes_read = 0
+
+    def load(self, number: int) -> Block:
+        """Return a block, which stays as it is until the next but one is loaded."""
+        span = self.spans[number]
+        data = self._data(span, self.buffers[number % 2])
+        self.before = Block(data, span.start, span.stop, span.start - span.first, span.last - span.stop)
+        return self.before
+
+    def _data(self, span: _Span, buffer: NDArray[Any] | None) -> NDArray[Any]:
+        if buffer is None:
+            data = self.scan.read(span.first, span.last)
+            self.bytes_read += data.nbytes
+            return data
+        known = 0
+        if self.before is not None:
+            shared = self.before.data[span.first - self.before.start + self.before.above :]
+            known = len(shared)
+            buffer[:known] = shared
+        if span.first + known < span.last:
+            self.bytes_read += self.scan.read(span.first + known, span.last, buffer=buffer[known:]).nbytes
+        return buffer[: span.last - span.first]
 
 
 def run_pass(
@@ -133,31 +192,22 @@ def run_pass(
     working_bytes : float
         Bytes that `process` allocates per value of a block, for the memory budget.
     """
-    settings = _execution.get()
-    height = scan.shape[0]
+    observer, height = _execution.get().observer, scan.shape[0]
     rows = rows_per_block(scan, halo=above + below, working_bytes=working_bytes)
-    starts = range(0, height, rows)
-    buffers = [scan.buffer(min(height, rows + above + below)) for _ in starts[:2]]
-
-    def load(start: int) -> Block:
-        stop = min(start + rows, height)
-        first, last = max(0, start - above), min(height, stop + below)
-        buffer = buffers[start // rows % 2]
-        return Block(scan.read(first, last, buffer=buffer), start, stop, start - first, last - stop)
-
-    if settings.observer is not None:
-        settings.observer(stage, 0, height, 0)
-    bytes_read = 0
+    spans = _spans(scan, rows, above, below)
+    loader = _Loader(scan, spans)
+    if observer is not None:
+        observer(stage, 0, height, 0)
     with ThreadPoolExecutor(1, thread_name_prefix="clustem-read") as reader:
-        ahead = reader.submit(copy_context().run, load, 0)
-        for start in starts:
+        ahead = reader.submit(copy_context().run, loader.load, 0)
+        for number in range(len(spans)):
             block = ahead.result()
-            if start + rows < height:
-                ahead = reader.submit(copy_context().run, load, start + rows)
+            bytes_read = loader.bytes_read
+            if number + 1 < len(spans):
+                ahead = reader.submit(copy_context().run, loader.load, number + 1)
             process(block)
-            bytes_read += block.data.nbytes
-            if settings.observer is not None:
-                settings.observer(stage, block.stop, height, bytes_read)
+            if observer is not None:
+                observer(stage, block.stop, height, bytes_read)
 
 
 def in_threads(work: Callable[[int, int], None], count: int, *, longest: int = 0) -> None:

@@ -121,13 +121,19 @@ def _rows_of_patterns(array: Sliceable, scan_x: int) -> RowReader:
 
 
 def _filler_of(array: Sliceable, together: int) -> RowFiller | None:
-    """Return what fills rows of `together` items of the first axis, for arrays that can read into others (h5py's)."""
-    read_direct = getattr(array, "read_direct", None)
-    if read_direct is None or np.dtype(array.dtype).kind not in "iuf":
+    """Return what fills rows of `together` items of the first axis; None for arrays that are in memory or mapped."""
+    if isinstance(array, np.ndarray):
         return None
+    read_direct = getattr(array, "read_direct", None)  # of h5py
+    if np.dtype(array.dtype).kind not in "iuf":
+        read_direct = None
 
     def fill(start: int, stop: int, rows: NDArray[Any]) -> None:
         items = rows.reshape((stop - start) * together, *array.shape[1:])
-        read_direct(items, np.s_[start * together : stop * together])
+        wanted = np.s_[start * together : stop * together]
+        if read_direct is None:
+            items[...] = np.asarray(array[wanted])
+        else:
+            read_direct(items, wanted)
 
     return fill
