@@ -217,3 +217,29 @@ def test_a_source_that_fills_memory_is_read_once_and_chunk_by_chunk(height, halo
     assert seen == reads == list(range(height))
     if rows % chunk == 0:
         assert all(start % chunk == 0 for start in starts)
+
+
+def test_an_observer_cancels_by_raising():
+    scan, seen = scan_of(20, pixels=256), []
+
+    def observe(stage, done, total, bytes_read):
+        if done > 5:
+            raise KeyboardInterrupt
+
+    with execution(memory=2 * _MIB, observer=observe), pytest.raises(KeyboardInterrupt):
+        run_pass(scan, lambda block: seen.append(block.stop), stage="test")
+    assert seen == [8]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("clustem")]
+
+
+def test_inline_everything_happens_in_the_calling_thread():
+    threads = set()
+
+    def note(*_):
+        threads.add(threading.current_thread())
+        return np.zeros((_[1] - _[0], 2, 256, 256), np.uint8)
+
+    scan = scan_of(20, pixels=256, reader=note)
+    with execution(memory=2 * _MIB, inline=True, threads=4):
+        run_pass(scan, lambda _: in_threads(note, 10, longest=3), stage="test")
+    assert threads == {threading.current_thread()}

@@ -7,9 +7,9 @@ block size and thread count as long as each thread owns its own part of the resu
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -23,7 +23,10 @@ from clustem.scan import Scan
 
 
 class Observer(Protocol):
-    """Told after every block: the name of the pass, scan rows done, scan rows in all, bytes read so far."""
+    """Told after every block: the name of the pass, scan rows done, scan rows in all, bytes read so far.
+
+    What it raises cancels the pass and comes out of the function that made it.
+    """
 
     def __call__(self, stage: str, done: int, total: int, bytes_read: int) -> None:
         """Take notice."""
@@ -34,12 +37,14 @@ class Execution:
     """How passes run. It never changes a result.
 
     `memory` is the budget in bytes for the blocks of a pass with its working arrays (at least one scan row and its
-    halo is always read); `threads` the number of computing threads; `observer` is told of progress.
+    halo is always read); `threads` the number of computing threads; `observer` is told of progress. With `inline`
+    everything happens in the calling thread, one thing after the other, which is easier to follow in a debugger.
     """
 
     memory: int = 512 * 2**20
     threads: int = 0
     observer: Observer | None = None
+    inline: bool = False
 
     def __post_init__(self) -> None:
         if self.memory < 2**20:
@@ -50,7 +55,11 @@ class Execution:
     @property
     def workers(self) -> int:
         """Number of computing threads, at least 1."""
-        return self.threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0]) or 1
+        return (
+            1
+            if self.inline
+            else self.threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0]) or 1
+        )
 
 
 _BLOCK_BYTES = 32 * 2**20  # large enough for the threads, small enough that the last one is not waited for
@@ -198,16 +207,28 @@ def run_pass(
     loader = _Loader(scan, spans)
     if observer is not None:
         observer(stage, 0, height, 0)
-    with ThreadPoolExecutor(1, thread_name_prefix="clustem-read") as reader:
-        ahead = reader.submit(copy_context().run, loader.load, 0)
-        for number in range(len(spans)):
-            block = ahead.result()
-            bytes_read = loader.bytes_read
-            if number + 1 < len(spans):
-                ahead = reader.submit(copy_context().run, loader.load, number + 1)
+    with closing(_in_turn(loader) if _execution.get().inline else _read_ahead(loader)) as blocks:
+        for block, bytes_read in blocks:
             process(block)
             if observer is not None:
                 observer(stage, block.stop, height, bytes_read)
+
+
+def _in_turn(loader: _Loader) -> Generator[tuple[Block, int], None, None]:
+    """Yield every block, loaded when it is asked for, and the bytes read so far."""
+    for number in range(len(loader.spans)):
+        yield loader.load(number), loader.bytes_read
+
+
+def _read_ahead(loader: _Loader) -> Generator[tuple[Block, int], None, None]:
+    """Yield the same, with the next block being loaded by another thread meanwhile."""
+    with ThreadPoolExecutor(1, thread_name_prefix="clustem-read") as reader:
+        ahead = reader.submit(copy_context().run, loader.load, 0)
+        for number in range(1, len(loader.spans) + 1):
+            block, bytes_read = ahead.result(), loader.bytes_read
+            if number < len(loader.spans):
+                ahead = reader.submit(copy_context().run, loader.load, number)
+            yield block, bytes_read
 
 
 def in_threads(work: Callable[[int, int], None], count: int, *, longest: int = 0) -> None:
@@ -217,12 +238,16 @@ def in_threads(work: Callable[[int, int], None], count: int, *, longest: int = 0
     pieces are at most so long.
     """
     workers = min(_execution.get().workers, count)
-    if workers <= 1 and (not longest or count <= longest):
-        work(0, count)
+    if not count:
+        work(0, 0)
         return
     rounds = -(-count // (longest * workers)) if longest else 1
     pieces = min(count, rounds * workers)
     edges = [count * k // pieces for k in range(pieces + 1)]
+    if workers == 1:
+        for a, b in pairwise(edges):
+            work(a, b)
+        return
     with ThreadPoolExecutor(workers, thread_name_prefix="clustem-work") as pool:
         for done in [pool.submit(work, a, b) for a, b in pairwise(edges)]:
             done.result()
