@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, replace
@@ -66,6 +66,7 @@ _BLOCK_BYTES = 32 * 2**20  # large enough for the threads, small enough that the
 
 _DEFAULT = Execution()
 _execution: ContextVar[Execution] = ContextVar("clustem_execution", default=_DEFAULT)
+_pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("clustem_pool", default=None)
 
 
 @contextmanager
@@ -113,12 +114,13 @@ def rows_per_block(scan: Scan, *, halo: int, working_bytes: float) -> int:
     """Return how many scan rows are read at once.
 
     Two blocks are in memory at the same time (one is read ahead); `working_bytes` is what the pass allocates per value.
-    Blocks are no larger than they must be to keep all cores busy, but hold whole chunks of the file if they may.
+    Blocks that are read into memory are no larger than they must be to keep all cores busy, but hold whole chunks of
+    the file if they may.
     """
     row = int(np.prod(scan.shape[1:], dtype=np.int64))
     per_row = row * (2 * scan.dtype.itemsize + scan.working_bytes + working_bytes)
     most = int((memory_budget() - scan.held_bytes) / per_row) - halo
-    rows = max(_BLOCK_BYTES // (row * scan.dtype.itemsize), scan.rows_per_chunk)
+    rows = most if scan.filler is None else max(_BLOCK_BYTES // (row * scan.dtype.itemsize), scan.rows_per_chunk)
     rows = max(1, min(most, rows, scan.shape[0]))
     return rows - rows % scan.rows_per_chunk if rows > scan.rows_per_chunk else rows
 
@@ -207,7 +209,8 @@ def run_pass(
     loader = _Loader(scan, spans)
     if observer is not None:
         observer(stage, 0, height, 0)
-    with closing(_in_turn(loader) if _execution.get().inline else _read_ahead(loader)) as blocks:
+    inline = _execution.get().inline
+    with _workers(), closing(_in_turn(loader) if inline else _read_ahead(loader)) as blocks:
         for block, bytes_read in blocks:
             process(block)
             if observer is not None:
@@ -248,6 +251,23 @@ def in_threads(work: Callable[[int, int], None], count: int, *, longest: int = 0
         for a, b in pairwise(edges):
             work(a, b)
         return
-    with ThreadPoolExecutor(workers, thread_name_prefix="clustem-work") as pool:
-        for done in [pool.submit(work, a, b) for a, b in pairwise(edges)]:
+    with _workers() as pool:
+        pieces_done = [pool.submit(work, a, b) for a, b in pairwise(edges)]
+        wait(pieces_done)
+        for done in pieces_done:
             done.result()
+
+
+@contextmanager
+def _workers() -> Iterator[ThreadPoolExecutor]:
+    """Use the computing threads of the context, or make them, because making them takes as long as a small block."""
+    pool = _pool.get()
+    if pool is not None:
+        yield pool
+        return
+    with ThreadPoolExecutor(_execution.get().workers, thread_name_prefix="clustem-work") as pool:
+        token = _pool.set(pool)
+        try:
+            yield pool
+        finally:
+            _pool.reset(token)
