@@ -403,9 +403,15 @@ def test_kernel_of_signal_compiled_and_as_plain_python():
 def test_kernel_of_whole_sums_compiled_and_as_plain_python(largest):
     patterns = np.random.default_rng(0).integers(0, largest, (40, 50)).astype(np.uint16)
     slots = np.repeat([1, -1, 0, 1], [19, 1, 3, 17])
+    use, outside = np.array([[5, 20], [30, 45]]), np.array([[7, 9]])
     for kernel in (add_whole, add_whole.py_func):
-        sums, squares = np.zeros((2, 50)), np.zeros((2, 50))
-        kernel(patterns, slots, 5, 45, sums, squares)
+        sums, squares, measured = np.zeros((2, 50)), np.zeros((2, 50)), np.zeros((3, 40))
+        kernel(patterns, slots, 5, 45, use, outside, sums, squares, measured)
+        wide = patterns.astype(float)
+        assert np.array_equal(measured[0], wide[:, 5:20].sum(1) + wide[:, 30:45].sum(1))
+        assert np.array_equal(measured[1:], [wide[:, 7:9].sum(1), (wide[:, 7:9] ** 2).sum(1)])
+        kernel(patterns, slots, 5, 45, use[:0], outside[:0], np.zeros((2, 50)), np.zeros((2, 50)), measured)
+        assert np.array_equal(measured[1], wide[:, 7:9].sum(1)), "nothing more"
         for slot in (0, 1):
             expected = patterns[slots == slot, 5:45].astype(float)
             assert np.array_equal(sums[slot, 5:45], expected.sum(0))

@@ -16,7 +16,7 @@ from clustem.sums import STRETCH, add_stretch, sum_and_bits, whole_moments
 
 Array = NDArray[Any]
 
-_TOGETHER = 16  # patterns that are summed together, at most
+_TOGETHER = 8  # patterns that are summed together, at most, so that they stay in the cache meanwhile
 
 
 @compiled()
@@ -116,16 +116,33 @@ def add_shifted(
 
 
 @compiled()
-def add_whole(patterns: Array, slots: Array, first: int, last: int, sums: Array, squares: Array) -> None:
+def add_whole(
+    patterns: Array,
+    slots: Array,
+    first: int,
+    last: int,
+    use: Array,
+    outside: Array,
+    sums: Array,
+    squares: Array,
+    measured: Array,
+) -> None:
     """Add patterns (n, k) of integers to sums and squares (K, k) at slots (n,), -1 = none; k from first to last-1.
 
-    Patterns that follow each other in one slot are summed together.
+    Patterns that follow each other in one slot are summed together. While they are in the cache, what measure_signal
+    measures is added to measured (3, n); use and outside are stretches (m, 2) of k from first to last-1.
     """
     short = np.empty((2, STRETCH), np.int32)
     n, number = 0, patterns.shape[0]
     while n < number:
-        end, slot = n + 1, slots[n]
+        end, slot = n, slots[n]
         while end < number and end - n < _TOGETHER and slots[end] == slot:
+            if use.shape[0]:
+                bits = sum_and_bits(patterns[end, first:last])[1]
+                measured[0, end] += whole_moments(patterns[end], use, bits)[0]
+                part = whole_moments(patterns[end], outside, bits)
+                measured[1, end] += part[0]
+                measured[2, end] += part[1]
             end += 1
         for start in range(first, last if slot >= 0 else first, STRETCH):
             stop = min(start + STRETCH, last)

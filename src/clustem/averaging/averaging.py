@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -135,13 +136,15 @@ class _Sums:
         part = self.moves - np.floor(self.moves)
         self.kept = np.prod((1 - part) ** 2 + part**2, axis=1)  # share of the noise left after moving by fractions
         self.whole = is_whole(self.scan.dtype)
-        self.total, self.part, self.square = (np.zeros(self.labels.size) for _ in range(3))
+        self.runs = runs_of(self.use), runs_of(self.outside)
+        self.measured = np.zeros((3, self.labels.size))  # of every pattern: its total; sum and squares outside the beam
 
     def read(self, start: int, stop: int) -> None:
         """Read the scan once and average the domains of index start … stop-1."""
         count, detector = stop - start, self.scan.detector_shape
         sums, squares = np.zeros((count, *detector)), np.zeros((count, *detector))
         exposure = np.zeros((count, *detector) if self.moved else (0, 0, 0))
+        lock = Lock()
         slots = np.where((self.labels > start) & (self.labels <= stop), self.labels - 1 - start, -1).astype(np.int64)
 
         def process(block: Block) -> None:
@@ -153,14 +156,18 @@ class _Sums:
                 if self.moved:
                     add_shifted(patterns, block_slots, moves, self.use, a, b, sums, squares, exposure)
                 elif self.whole:
-                    pixels = detector[0] * detector[1]
-                    flat = [array.reshape(len(array), pixels) for array in (patterns, sums, squares)]
-                    add_whole(flat[0], block_slots, a * detector[1], b * detector[1], flat[1], flat[2])
+                    measured = np.zeros((3, len(patterns)))
+                    span = a * detector[1], b * detector[1]
+                    runs = [np.clip(mask, *span) if start == 0 else mask[:0] for mask in self.runs]
+                    flat = [array.reshape(len(array), self.use.size) for array in (patterns, sums, squares)]
+                    add_whole(flat[0], block_slots, *span, *runs, *flat[1:], measured)
+                    with lock:
+                        self.measured[:, here] += measured
                 else:
                     add_patterns(patterns, block_slots, a, b, sums, squares)
 
             in_threads(add, detector[0])
-            if start == 0:
+            if start == 0 and (self.moved or not self.whole):
                 self._measure(patterns, here)
             for k in np.flatnonzero((self.places[:, 0] >= block.start) & (self.places[:, 0] < block.stop)):
                 self.examples[k] = block.core[self.places[k, 0] - block.start, self.places[k, 1]]
@@ -169,12 +176,12 @@ class _Sums:
         self._keep(sums, squares, exposure, self.positions[start:stop])
 
     def _measure(self, patterns: NDArray[Any], here: slice) -> None:
-        total, part, square = self.total[here], self.part[here], self.square[here]
+        total, part, square = self.measured[:, here]
 
         def work(a: int, b: int) -> None:
             if self.whole:
                 flat = patterns.reshape(len(patterns), -1)
-                measure_whole(flat, runs_of(self.use), runs_of(self.outside), a, b, total, part, square)
+                measure_whole(flat, *self.runs, a, b, total, part, square)
             else:
                 measure_signal(patterns, self.use, self.outside, a, b, total, part, square)
 
@@ -209,7 +216,7 @@ class _Sums:
         detector = self.scan.detector_shape
         patterns = np.array(self.patterns, np.float32).reshape(-1, *detector)
         variance = np.array(self.variance, np.float32).reshape(-1, *detector)
-        totals = self._per_domain(self.total)
+        totals = self._per_domain(self.measured[0])
         single, domain, warnings = self._signal_to_noise(patterns, variance)
         return Averages(
             patterns=patterns,
@@ -258,8 +265,9 @@ class _Sums:
                 "are taken from the scatter of the patterns, and electrons are in units of the data."
             )
             return *scatter_snr(patterns, variance, self.positions, self.outside), (warning,)
-        sums, noise = self._per_domain(self.part), self._per_domain(self.kept * self.part)
-        energy = self._per_domain(self.square - self.part**2 / pixels)
+        part, square = self.measured[1:]
+        sums, noise = self._per_domain(part), self._per_domain(self.kept * part)
+        energy = self._per_domain(square - part**2 / pixels)
         single = thinned_snr(np.zeros_like(sums), energy, sums, pixels)
         total, squares = np.concatenate(self.domain_signal, axis=1)
         return single, thinned_snr(total, squares, noise, pixels), ()
