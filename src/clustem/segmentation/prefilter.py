@@ -70,10 +70,11 @@ def published_prefilter(
         shape=scan.shape,
         dtype=np.dtype(np.float32),
         reader=window.read,
+        filler=window.fill,
         calibration=scan.calibration,
         name=f"{scan.name} (prefiltered)",
         detector_mask=scan.detector_mask,
-        rows_per_chunk=1,
+        rows_per_chunk=window.together,
         held_bytes=window.nbytes,
         assumptions=scan.assumptions,
     )

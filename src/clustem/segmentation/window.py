@@ -72,8 +72,13 @@ class Window:
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return the filtered rows start … stop-1."""
-        shape = (stop - start, *self.scan.shape[1:])
-        filtered = np.empty((shape[0], shape[1], shape[2] * shape[3]), np.float32)
+        rows = np.empty((stop - start, *self.scan.shape[1:]), np.float32)
+        self.fill(start, stop, rows)
+        return rows
+
+    def fill(self, start: int, stop: int, rows: NDArray[np.float32]) -> None:
+        """Fill an array (stop - start, scan_x, k_y, k_x) with them."""
+        filtered = rows.reshape(stop - start, self.scan.shape[1], -1)
         with self.lock:
             goes_on = False
             try:
@@ -84,7 +89,6 @@ class Window:
             finally:
                 if not goes_on:  # at the end, or an error left the rows half done
                     self.rows = None
-        return filtered.reshape(shape)
 
     def _around(self, start: int, stop: int) -> _Rows:
         """Return rows that hold all within the radius of start … stop-1."""
@@ -114,7 +118,7 @@ class Window:
         new = np.arange(rows.last, stop)
         width, held = self.scan.shape[1], len(rows.patterns)
         patterns = self.scan.read(rows.last, stop, buffer=rows.buffer)
-        rows.patterns[new % held] = patterns.reshape(len(new), width, -1)
+        flat = patterns.reshape(len(new), width, -1)
         rows.products[:, new % held] = np.nan
         lowest = max(rows.first, rows.last - self.parameters.radius)
         low, high = self.parameters.corr_range
@@ -123,7 +127,8 @@ class Window:
         def prepare(a: int, b: int) -> None:
             for n, row in enumerate(new.tolist()):
                 features, alive = rows.features[row % len(rows.features)], rows.alive[row % held]
-                part = max(a - n * width, 0), min(b - n * width, width)
+                part = max(a - n * width, 0), max(min(b - n * width, width), 0)
+                rows.patterns[row % held, slice(*part)] = flat[n, slice(*part)]
                 make_features(patterns[n], *self.plan, self.used, self.runs, *part, features, alive)
 
         def correlate(a: int, b: int) -> None:
