@@ -72,7 +72,7 @@ def summary(sections: Sequence[Section]) -> str:
     all_figures = [figure for section in sections for figure in section.figures]
     count = {verdict: sum(figure.holds is verdict for figure in all_figures) for verdict in (True, False, None)}
     verdict = f"{count[True]} of {len(all_figures)} bars hold on this machine."
-    verdict += f" The other {count[False]} are marked." if count[False] else ""
+    verdict += f" Not reached, and marked: {count[False]}." if count[False] else ""
     verdict += f" Not measured here: {count[None]}." if count[None] else ""
     return "\n\n".join(["## The bars", paragraphs(verdict), bars_table(all_figures)])
 
