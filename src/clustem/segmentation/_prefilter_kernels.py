@@ -161,7 +161,7 @@ def sharpen_products(
 def neighbour_weights(
     products: Array, offsets: Array, low: float, high: float, donors: Array, own: Array, row: int, weights: Array
 ) -> None:
-    """Fill weights (rows, scan_x, 1 + 2m) float32, of sum 1, of patterns and of their neighbours at ± offsets (m, 2).
+    """Fill weights (rows, scan_x, 1 + 2m) float32 of patterns and of their neighbours at ± offsets (m, 2).
 
     The first of the rows is row. Weight of a neighbour: clip((product - low) / (high - low), 0, 1), dropped up to 1e-3,
     only from donors (scan_y, scan_x); own (rows, scan_x) is the weight of the pattern itself. products are those of
@@ -172,8 +172,7 @@ def neighbour_weights(
     for i in range(weights.shape[0]):
         y = row + i
         for x in range(width):
-            whole = own[i, x]
-            weights[i, x, 0] = whole
+            weights[i, x, 0] = own[i, x]
             for n in range(2 * offsets.shape[0]):
                 m, sign = n // 2, 1 - 2 * (n % 2)
                 u, v = y + sign * offsets[m, 0], x + sign * offsets[m, 1]
@@ -181,11 +180,7 @@ def neighbour_weights(
                 if 0 <= u < height and 0 <= v < width and donors[u, v]:
                     product = products[m, y % held, x] if sign > 0 else products[m, u % held, v]
                     weight = (product - low) / (high - low)
-                weight = min(1.0, weight) if weight > 1e-3 else 0.0  # 0 also if NaN
-                weights[i, x, 1 + n] = weight
-                whole += weight
-            for n in range(weights.shape[2]):
-                weights[i, x, n] /= whole
+                weights[i, x, 1 + n] = min(1.0, weight) if weight > 1e-3 else 0.0  # 0 also if NaN
 
 
 @compiled(fastmath={"reassoc", "contract"})
@@ -198,42 +193,88 @@ def add_six(sums: Array, weights: Array, a: Array, b: Array, c: Array, d: Array,
 
 
 @compiled()
-def weighted_sums(
-    patterns: Array, weights: Array, offsets: Array, row: int, first: int, last: int, filtered: Array
+def add_patterns(
+    sums: Array, patterns: Array, places: Array, shares: Array, number: int, scale: float, start: int, stop: int
 ) -> None:
-    """Fill filtered (rows, scan_x, k) float32, columns first … last-1, with weighted sums; its first row is row.
+    """Add the first number patterns at places (number + 5, 2), times shares and scale, to sums (k,): values start …."""
+    weights = np.zeros(6, np.float32)
+    for n in range(0, number, 6):
+        last = min(6, number - n)
+        for i in range(6):
+            weights[i] = shares[n + i] * scale if i < last else 0.0
+            if i >= last:
+                places[n + i] = places[n]
+        add_six(
+            sums,
+            weights,
+            patterns[places[n, 0], places[n, 1], start:stop],
+            patterns[places[n + 1, 0], places[n + 1, 1], start:stop],
+            patterns[places[n + 2, 0], places[n + 2, 1], start:stop],
+            patterns[places[n + 3, 0], places[n + 3, 1], start:stop],
+            patterns[places[n + 4, 0], places[n + 4, 1], start:stop],
+            patterns[places[n + 5, 0], places[n + 5, 1], start:stop],
+        )
+
+
+@compiled()
+def weighted_sums(
+    patterns: Array, weights: Array, offsets: Array, exact: bool, row: int, first: int, last: int, filtered: Array
+) -> None:
+    """Fill filtered (rows, scan_x, k) float32, columns first … last-1, with weighted means; its first row is row.
 
     patterns (rows held, scan_x, k) is a ring: row y is at y modulo its length; weights as neighbour_weights makes them.
-    Stretch by stretch of k, so that neighbours stay in the cache.
+    Stretch by stretch of k, so that neighbours stay in the cache. If their sums are exact in 32 bits, those of weight 1
+    are summed on the way along the row: only what comes and goes from one position to the next is added.
     """
-    held, pixels = patterns.shape[0], patterns.shape[2]
+    held, width, pixels = patterns.shape
     number = weights.shape[2]
-    places = np.zeros((number + 5, 2), np.int64)
-    present = np.zeros(number + 5, np.float32)
+    near, shares = np.zeros((number + 5, 2), np.int64), np.zeros(number + 5, np.float32)
+    moves, signs = np.zeros((2 * number + 5, 2), np.int64), np.zeros(2 * number + 5, np.float32)
+    members, old = np.zeros((number + 5, 2), np.int64), np.zeros((number, 2), np.int64)
+    ones = np.ones(number + 5, np.float32)
+    seen, stamp = np.zeros((held, width), np.int64), 0
+    running = np.zeros(_SUM_STRETCH, np.float32)
     for k in range(0, pixels, _SUM_STRETCH):
         end = min(k + _SUM_STRETCH, pixels)
+        along = running[: end - k]
         for i in range(filtered.shape[0]):
             y = row + i
+            stamp += 2  # nothing has been seen in this row
+            count = 0
+            along[:] = 0.0
             for x in range(first, last):
-                near = 0
+                stamp += 1
+                before = count
+                old[:before] = members[:before]
+                partial, changes, count, whole = 0, 0, 0, 0.0
                 for n in range(number):
-                    if weights[i, x, n] > 0.0:
+                    weight = weights[i, x, n]
+                    if weight > 0.0:
                         m, sign = (n - 1) // 2, 1 - 2 * ((n - 1) % 2)
-                        places[near, 0] = (y + sign * offsets[m, 0] if n else y) % held
-                        places[near, 1] = x + sign * offsets[m, 1] if n else x
-                        present[near] = weights[i, x, n]
-                        near += 1
-                places[near : near + 5, 0], places[near : near + 5, 1], present[near : near + 5] = y % held, x, 0.0
+                        u = (y + sign * offsets[m, 0] if n else y) % held
+                        v = x + sign * offsets[m, 1] if n else x
+                        whole += weight
+                        if not exact or weight != 1.0:
+                            near[partial, 0], near[partial, 1], shares[partial] = u, v, weight
+                            partial += 1
+                        else:
+                            members[count, 0], members[count, 1] = u, v
+                            count += 1
+                            if seen[u, v] != stamp - 1:
+                                moves[changes, 0], moves[changes, 1], signs[changes] = u, v, 1.0
+                                changes += 1
+                            seen[u, v] = stamp
+                for n in range(before):
+                    if seen[old[n, 0], old[n, 1]] != stamp:
+                        moves[changes, 0], moves[changes, 1], signs[changes] = old[n, 0], old[n, 1], -1.0
+                        changes += 1
+                if changes < count:
+                    add_patterns(along, patterns, moves, signs, changes, 1.0, k, end)
+                else:
+                    along[:] = 0.0
+                    add_patterns(along, patterns, members, ones, count, 1.0, k, end)
                 sums = filtered[i, x, k:end]
-                sums[:] = 0.0
-                for n in range(0, near, 6):
-                    add_six(
-                        sums,
-                        present[n : n + 6],
-                        patterns[places[n, 0], places[n, 1], k:end],
-                        patterns[places[n + 1, 0], places[n + 1, 1], k:end],
-                        patterns[places[n + 2, 0], places[n + 2, 1], k:end],
-                        patterns[places[n + 3, 0], places[n + 3, 1], k:end],
-                        patterns[places[n + 4, 0], places[n + 4, 1], k:end],
-                        patterns[places[n + 5, 0], places[n + 5, 1], k:end],
-                    )
+                scale = np.float32(1.0 / whole)
+                for n in range(sums.size):
+                    sums[n] = along[n] * scale
+                add_patterns(sums, patterns, near, shares, partial, 1.0 / whole, k, end)

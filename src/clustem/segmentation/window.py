@@ -149,8 +149,10 @@ class Window:
         weights = np.empty((*own.shape, 1 + 2 * len(self.offsets)), np.float32)
         neighbour_weights(rows.products, self.offsets, *self.parameters.corr_range, self.donors, own, row, weights)
 
+        exact = rows.patterns.dtype.kind in "bui" and rows.patterns.dtype.itemsize <= 2
+
         def average(a: int, b: int) -> None:
-            weighted_sums(rows.patterns, weights, self.offsets, row, a, b, filtered)
+            weighted_sums(rows.patterns, weights, self.offsets, exact, row, a, b, filtered)
 
         in_threads(average, own.shape[1], longest=_TILE)
 
