@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from clustem.segmentation import published_prefilter as published_prefilter
     from clustem.segmentation import published_similarity as published_similarity
     from clustem.segmentation import segment as segment
+    from clustem.surveying import NoiseModel as NoiseModel
     from clustem.surveying import Survey as Survey
     from clustem.surveying import annular_mask as annular_mask
     from clustem.surveying import background_mask as background_mask
@@ -42,7 +43,15 @@ _HOME = {
     "scan": ("Scan",),
     "passes": ("execution",),
     "formats": ("open_scan",),
-    "surveying": ("Survey", "survey", "annular_mask", "background_mask", "beam_stop_mask", "load_mask"),
+    "surveying": (
+        "NoiseModel",
+        "Survey",
+        "survey",
+        "annular_mask",
+        "background_mask",
+        "beam_stop_mask",
+        "load_mask",
+    ),
     "averaging": ("Averages", "average"),
     "segmentation": (
         "Domains",

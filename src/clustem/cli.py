@@ -32,6 +32,7 @@ app = typer.Typer(
 EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 _INPUT, _SEGMENTATION, _CALIBRATION, _OUTPUT = "Input", "Segmentation", "Calibration", "Output"
+_NOISE = "Noise (left out, it is measured)"
 
 Source = Annotated[str, typer.Argument(help="A scan, FILE::/ADDRESS of one inside a file, or a recipe.toml.")]
 ScanShape = Annotated[
@@ -102,6 +103,11 @@ def run(
     centre: Annotated[
         bool | None, typer.Option(help="Move patterns to a common centre.", rich_help_panel=_SEGMENTATION)
     ] = None,
+    gain: Annotated[float | None, typer.Option(help="Variance per mean.", rich_help_panel=_NOISE)] = None,
+    offset: Annotated[float | None, typer.Option(help="Value without an electron.", rich_help_panel=_NOISE)] = None,
+    read_noise: Annotated[
+        float | None, typer.Option(help="Standard deviation without an electron.", rich_help_panel=_NOISE)
+    ] = None,
     dataset: Dataset = None,
     scan_shape: ScanShape = None,
     detector_shape: DetectorShape = None,
@@ -145,6 +151,9 @@ def run(
                 prefilter=prefilter,
                 labels=labels,
                 centre=centre,
+                gain=gain,
+                offset=offset,
+                read_noise=read_noise,
                 calibration=calibration,
                 dataset=dataset,
                 scan_shape=_numbers("scan_shape", scan_shape, int),

@@ -47,6 +47,9 @@ def run(
     prefilter: bool | None = None,
     labels: ArrayLike | str | Path | None = None,
     centre: bool | None = None,
+    gain: float | None = None,
+    offset: float | None = None,
+    read_noise: float | None = None,
     calibration: Calibration | None = None,
     dataset: str | None = None,
     scan_shape: tuple[int, int] | None = None,
@@ -72,6 +75,8 @@ def run(
         ``"sample"`` is :func:`clustem.background_mask`.
     centre : bool, optional
         As for :func:`clustem.average`.
+    gain, offset, read_noise : float, optional
+        As for :func:`clustem.survey`.
     calibration, dataset, scan_shape, detector_shape, dtype
         As for :func:`clustem.open_scan`.
 
@@ -107,6 +112,9 @@ def run(
         "border": border,
         "prefilter": prefilter,
         "centre": centre,
+        "gain": gain,
+        "offset": offset,
+        "read_noise": read_noise,
         "calibration": calibration,
         "dataset": dataset,
         "scan_shape": scan_shape,
@@ -181,13 +189,13 @@ def _is_word(image: Any) -> bool:
 
 def _compute(job: _Job) -> Results:
     scan, recipe = job.scan, job.recipe
-    found = survey_scan(scan)
+    found = survey_scan(scan, gain=recipe.gain, offset=recipe.offset, read_noise=recipe.read_noise)
     logger.info("survey: beam at %s, radius %.2f px", found.centre_px.round(2), found.beam_radius_px)
     if recipe.method == "labels":
         domains = segment(scan, method="labels", labels=job.images.get("labels"))
     else:
         domains = segment(
-            mend_pixels(scan, found.hot_pixels | found.dead_pixels),
+            mend_pixels(scan, found.bad_pixels),
             method=recipe.method,  # type: ignore[arg-type]
             threshold=recipe.threshold,
             smooth_sigma=recipe.smooth_sigma,

@@ -12,9 +12,11 @@ from typing import Any
 from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
 from clustem.segmentation import METHODS, PublishedParameters
+from clustem.surveying import NoiseModel
 
 _TABLES = {
     "input": ("source", "dataset", "scan_shape", "detector_shape", "dtype"),
+    "noise": ("gain", "offset", "read_noise"),
     "segmentation": (
         "method",
         "threshold",
@@ -28,6 +30,7 @@ _TABLES = {
     ),
     "averaging": ("centre",),
 }
+_NUMBERS = ("threshold", "smooth_sigma", "gain", "offset", "read_noise")
 _IMAGES = ("detector_mask", "scan_mask", "labels")
 _DETECTOR_WORDS = ("outside-beam", "beam-stop", "annulus:")
 _SCAN_WORDS = ("sample",)
@@ -61,12 +64,15 @@ class Recipe:
     prefilter: bool = False
     labels: str | None = None
     centre: bool = True
+    gain: float | None = None
+    offset: float | None = None
+    read_noise: float | None = None
 
     def changed(self, options: Mapping[str, Any]) -> Recipe:
         """Return the recipe with those of `options` that are not None; a calibration is added field by field."""
         given = {name: value for name, value in options.items() if value is not None}
         calibration = self.calibration.updated(given.pop("calibration", None))
-        given |= {name: float(given[name]) for name in ("threshold", "smooth_sigma") if _is_number(given.get(name))}
+        given |= {name: float(given[name]) for name in _NUMBERS if _is_number(given.get(name))}
         return replace(self, calibration=calibration, **given)
 
     def check(self) -> None:
@@ -76,6 +82,7 @@ class Recipe:
         if self.method == "labels":
             self._check_labels()
         PublishedParameters(self.threshold, self.smooth_sigma, self.min_size, self.border, self.prefilter)  # type: ignore[arg-type]
+        NoiseModel().overridden(gain=self.gain, offset=self.offset, read_noise=self.read_noise)
         for name, words in MASK_WORDS.items():
             word = getattr(self, name)
             if word is not None and is_mask_word(word) and not word.startswith(words):
@@ -101,7 +108,7 @@ class Recipe:
         """Return the parameters by table and name; those that are None are left out."""
         tables = {table: {name: getattr(self, name) for name in names} for table, names in _TABLES.items()}
         tables["calibration"] = self.calibration.to_dict()
-        order = ("input", "calibration", "segmentation", "averaging")
+        order = ("input", "calibration", "noise", "segmentation", "averaging")
         return {
             table: {name: list(v) if isinstance(v, tuple) else v for name, v in tables[table].items() if v is not None}
             for table in order

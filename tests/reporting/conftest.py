@@ -14,7 +14,7 @@ from clustem.calibration import Calibration
 from clustem.results import Results
 from clustem.segmentation import Domains
 from clustem.segmentation.parameters import PublishedParameters
-from clustem.surveying import Survey
+from clustem.surveying import NoiseModel, Survey
 
 CALIBRATED = Calibration(inv_angstrom_per_px=0.05, scan_step_nm=0.4)
 
@@ -55,9 +55,11 @@ def survey_of(counts: NDArray[np.int64], calibration: Calibration) -> Survey:
         descan_px=np.zeros((*total.shape, 2)),
         hot_pixels=no_pixels,
         dead_pixels=no_pixels,
+        misfit_pixels=no_pixels,
         dead_positions=total == 0,
         detector_mask=~no_pixels,
         is_counts=True,
+        noise=NoiseModel(),
         fingerprint="0" * 64,
     )
 

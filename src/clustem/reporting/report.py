@@ -150,7 +150,7 @@ def _table(results: Results) -> tuple[list[str], list[list[str]]]:
 
 
 def _parameters(results: Results) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the tables of the recipe, with the threshold that was used, and the calibration that was used."""
+    """Return the tables of the recipe, with the threshold that was used, and calibration and noise as used."""
     recipe = dict(results.recipe)
     used = results.domains.parameters
     if isinstance(used, PublishedParameters) and used.threshold is not None:
@@ -158,6 +158,8 @@ def _parameters(results: Results) -> list[tuple[str, list[tuple[str, str]]]]:
         if given.get("threshold") is None:
             given["threshold"] = f"{used.threshold:.6g} (chosen)"
         recipe["segmentation"] = given
+    noise = results.survey.noise
+    recipe["noise"] = {**recipe.get("noise", {}), "model": noise.summary, "found": noise.reason}
     recipe["calibration"] = {
         name: "not calibrated" if value is None else value
         for name, value in dataclasses.asdict(results.survey.calibration).items()

@@ -18,14 +18,15 @@ from clustem.errors import InputError, MissingFileError
 from clustem.results.conventions import CONVENTIONS
 from clustem.results.record import Results
 from clustem.segmentation import Domains, LabelsParameters, MergeTree, PublishedParameters
-from clustem.surveying import Survey
+from clustem.surveying import NoiseModel, Survey
 
 FILE_NAME = "results.h5"
 _FORMAT = "clustem results"
 _VERSION = 1
 _CALIBRATION = "calibration"
 _RECORDS = {
-    record.__name__: record for record in (Survey, Domains, Averages, MergeTree, PublishedParameters, LabelsParameters)
+    record.__name__: record
+    for record in (Survey, NoiseModel, Domains, Averages, MergeTree, PublishedParameters, LabelsParameters)
 }
 
 

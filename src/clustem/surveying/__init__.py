@@ -2,11 +2,13 @@
 
 from clustem.surveying.description import describe_scan
 from clustem.surveying.masks import annular_mask, background_mask, beam_stop_mask, load_image, load_mask, runs_of
+from clustem.surveying.noise import NoiseModel
 from clustem.surveying.pixels import fill_pixels, mend_pixels
 from clustem.surveying.record import Survey
 from clustem.surveying.statistics import preview, survey
 
 __all__ = [
+    "NoiseModel",
     "Survey",
     "annular_mask",
     "background_mask",

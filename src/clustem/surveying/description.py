@@ -8,7 +8,7 @@ import numpy as np
 
 from clustem.formats import open_scan
 from clustem.scan import Scan
-from clustem.surveying.statistics import Preview, preview
+from clustem.surveying.statistics import Preview, preview, preview_noise
 from clustem.tables import size_text, table_text
 
 
@@ -21,7 +21,7 @@ def describe_scan(scan: Any) -> str:
 
     Notes
     -----
-    Four rows of the scan are read.
+    Four rows of the scan are read, twice.
 
     Examples
     --------
@@ -37,6 +37,7 @@ def describe_scan(scan: Any) -> str:
         ("dataset", scan.dataset),
         *_calibration_rows(scan),
         *_count_rows(scan, found),
+        ("noise", preview_noise(scan, found).summary),
         *(("assumed", text) for text in (*scan.assumptions, *_assumptions(scan, found))),
     ]
     return table_text(scan.name, rows)

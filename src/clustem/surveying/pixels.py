@@ -39,12 +39,12 @@ def find_bad_pixels(
     a beam stop is one.
     """
     shown = mean if use.all() else np.where(use, mean, median_filter(mean, 5, mode="nearest"))
-    neighbours = np.sort(_neighbours(shown), axis=0)
+    neighbours = np.sort(neighbours_of(shown), axis=0)
     lit = use & (mean > 0)
     gain = float(np.median(variance[lit] / mean[lit])) if lit.any() else 1.0
     gain = gain if gain > 0 else 1.0
     alone = use & (shown * patterns > 20 * gain) & (neighbours[6] < (_ISOLATED + (1 - _ISOLATED) / _ABOVE) * shown)
-    surroundings = np.maximum(_ring_medians(shown, alone), 0)
+    surroundings = np.maximum(ring_medians(shown, alone), 0)
     peaks, excess = shown[alone], shown[alone] - surroundings
     noise = np.sqrt(gain * np.maximum(surroundings, gain / max(1, patterns)) / max(1, patterns))
     above = np.clip(neighbours[:, alone] - surroundings, 0, None)
@@ -119,7 +119,7 @@ def fill_pixels(image: NDArray[np.float64], use: NDArray[np.bool_]) -> NDArray[n
     return filled
 
 
-def _neighbours(image: NDArray[np.float64]) -> NDArray[np.float64]:
+def neighbours_of(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the eight neighbours of every pixel, (8, k_y, k_x); beyond the edge the image is mirrored."""
     padded = np.pad(image, 1, mode="reflect")
     height, width = image.shape
@@ -127,7 +127,7 @@ def _neighbours(image: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([padded[y : y + height, x : x + width] for y, x in shifts])
 
 
-def _ring_medians(image: NDArray[np.float64], places: NDArray[np.bool_]) -> NDArray[np.float64]:
+def ring_medians(image: NDArray[np.float64], places: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the median of the 16 pixels on the square ring two pixels from each of `places`; the edge is repeated."""
     windows = sliding_window_view(np.pad(image, 2, mode="edge"), (5, 5))[places]
     ring = np.ones((5, 5), bool)

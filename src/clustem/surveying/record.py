@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.calibration import Calibration
+from clustem.surveying.noise import NoiseModel
 from clustem.tables import table_text
 
 
@@ -40,12 +41,16 @@ class Survey:
         Smooth displacement of the beam from `centre_px` by which patterns are centred; 0 everywhere when the beam
         stands still within half a pixel.
     hot_pixels, dead_pixels : (k_y, k_x) bool
+    misfit_pixels : (k_y, k_x) bool
+        Pixels whose variance does not fit the noise model: saturated, or flickering.
     dead_positions : (scan_y, scan_x) bool
         Patterns without a count.
     detector_mask : (k_y, k_x) bool
-        True = usable: neither masked by the file, nor hot, nor dead.
+        True = usable: neither masked by the file, nor hot, dead or a misfit.
     is_counts : bool
         Whether all values are whole and not negative, so that they can be electron counts.
+    noise : NoiseModel
+        How the variance of a pixel follows from its mean: measured, or given.
     fingerprint : str
         SHA-256 of the images above: the same data give the same string.
     warnings : tuple of str
@@ -67,9 +72,11 @@ class Survey:
     descan_px: NDArray[np.float64]
     hot_pixels: NDArray[np.bool_]
     dead_pixels: NDArray[np.bool_]
+    misfit_pixels: NDArray[np.bool_]
     dead_positions: NDArray[np.bool_]
     detector_mask: NDArray[np.bool_]
     is_counts: bool
+    noise: NoiseModel
     fingerprint: str
     warnings: tuple[str, ...] = ()
 
@@ -77,6 +84,11 @@ class Survey:
     def usable(self) -> NDArray[Any] | None:
         """`detector_mask`, or None if every pixel is usable."""
         return None if self.detector_mask.all() else self.detector_mask
+
+    @property
+    def bad_pixels(self) -> NDArray[np.bool_]:
+        """Hot, dead and misfit pixels, (k_y, k_x) bool."""
+        return self.hot_pixels | self.dead_pixels | self.misfit_pixels
 
     def __repr__(self) -> str:
         live = self.total[~self.dead_positions]
@@ -89,8 +101,14 @@ class Survey:
                 ("beam centre (y, x)", f"{self.centre_px[0]:.2f}, {self.centre_px[1]:.2f} px"),
                 ("beam radius", f"{self.beam_radius_px:.2f} px" if np.isfinite(self.beam_radius_px) else "not found"),
                 ("beam moves", f"{np.abs(self.descan_px).max():.2f} px at most" if self.descan_px.any() else "no"),
-                ("bad pixels", f"{self.hot_pixels.sum()} hot, {self.dead_pixels.sum()} dead"),
+                ("bad pixels", self._bad_pixels_text()),
+                ("noise", self.noise.summary),
                 ("dead positions", int(self.dead_positions.sum())),
                 *(("warning", text) for text in self.warnings),
             ],
         )
+
+    def _bad_pixels_text(self) -> str:
+        misfits = int(self.misfit_pixels.sum())
+        text = f"{self.hot_pixels.sum()} hot, {self.dead_pixels.sum()} dead"
+        return f"{text}, {misfits} saturated or flickering" if misfits else text

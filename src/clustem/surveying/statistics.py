@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -23,8 +24,12 @@ from clustem.surveying._kernels import (
 )
 from clustem.surveying.beam import Beam, find_beam, smooth_descan
 from clustem.surveying.masks import runs_of
+from clustem.surveying.misfits import find_misfits
+from clustem.surveying.noise import NoiseModel
 from clustem.surveying.pixels import fill_pixels, find_bad_pixels
+from clustem.surveying.recognition import estimate_noise
 from clustem.surveying.record import Survey
+from clustem.surveying.transfer import pair_places
 
 _PREVIEW_ROWS = 4
 _NOT_FINITE, _NEGATIVE, _NOT_WHOLE = 1, 2, 4
@@ -44,8 +49,7 @@ def preview(scan: Any) -> Preview:
     """Look at four rows of a scan, or fewer if it has fewer; takes what :func:`survey` takes."""
     scan = open_scan(scan)
     use = np.ones(scan.detector_shape, bool) if scan.detector_mask is None else scan.detector_mask
-    numbers = np.unique(np.linspace(0, scan.shape[0] - 1, _PREVIEW_ROWS).astype(int))
-    rows = [_finite(scan.read(int(row), int(row) + 1)[0]) for row in numbers]
+    rows = _preview_rows(scan)
     patterns_read = len(rows) * scan.shape[1]
     mean, squares = (np.sum(part, axis=0) / patterns_read for part in zip(*map(_moments, rows), strict=True))
     hot, dead = find_bad_pixels(mean, squares - mean**2, patterns_read, use)
@@ -61,6 +65,21 @@ def preview(scan: Any) -> Preview:
     return Preview(mean, use, beam, sums)
 
 
+def _preview_rows(scan: Scan) -> list[NDArray[Any]]:
+    numbers = np.unique(np.linspace(0, scan.shape[0] - 1, _PREVIEW_ROWS).astype(int))
+    return [_finite(scan.read(int(row), int(row) + 1)[0]) for row in numbers]
+
+
+def preview_noise(scan: Scan, found: Preview) -> NoiseModel:
+    """Return the noise model that the rows of a preview tell, which are read again."""
+    rows = np.stack(_preview_rows(scan))
+    places = pair_places(rows.shape)
+    flat = rows.reshape(-1, *scan.detector_shape)
+    pairs = np.stack([flat[places], flat[places + 1]], axis=1)
+    whole = bool((rows >= 0).all()) and (rows.dtype.kind in "ui" or bool((rows == np.floor(rows)).all()))
+    return estimate_noise(pairs, found.mean, found.use, patterns=len(flat), whole=whole)
+
+
 def _moments(patterns: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the sums of values and of squares (k_y, k_x) of patterns (n, k_y, k_x)."""
     sums, squares = np.zeros(patterns.shape[1:]), np.zeros(patterns.shape[1:])
@@ -73,12 +92,24 @@ def _finite(patterns: NDArray[Any]) -> NDArray[Any]:
     return patterns if patterns.dtype.kind in "ui" else np.nan_to_num(patterns, posinf=0, neginf=0)
 
 
-def survey(scan: Any) -> Survey:
-    """Read a scan once and return its images, beam centres and bad pixels.
+def survey(
+    scan: Any,
+    *,
+    noise: NoiseModel | None = None,
+    gain: float | None = None,
+    offset: float | None = None,
+    read_noise: float | None = None,
+) -> Survey:
+    """Read a scan once and return its images, beam centres, bad pixels and noise model.
 
     Parameters
     ----------
     scan : Scan, array (scan_y, scan_x, k_y, k_x), object with such `.data`, or path
+    noise : NoiseModel, optional
+        What is known of the noise; without it, it is estimated from the data.
+    gain, offset, read_noise : float, optional
+        Numbers that take the place of those of the model: variance per mean, value without an electron, and standard
+        deviation without an electron, in the units of the data.
 
     Returns
     -------
@@ -87,11 +118,13 @@ def survey(scan: Any) -> Survey:
     Raises
     ------
     InputError
-        If a value is not finite, or every pattern is empty.
+        If a value is not finite, every pattern is empty, or a number of the noise model is out of range.
 
     Notes
     -----
     Four rows are looked at first to find the direct beam. The cost is about that of reading the data twice from memory.
+    The noise is measured on at most 1024 pairs of neighbouring positions, see
+    :func:`clustem.surveying.recognition.estimate_noise`.
 
     Examples
     --------
@@ -100,11 +133,13 @@ def survey(scan: Any) -> Survey:
     >>> bool(abs(found.centre_px - 44).max() < 0.2)
     True
     """
+    given = {"gain": gain, "offset": offset, "read_noise": read_noise}
+    (noise or NoiseModel()).overridden(**given)  # complains before the scan is read
     scan = open_scan(scan)
     first = preview(scan)
     sums = _Sums(scan, first)
     run_pass(scan, sums.add, stage="survey")
-    return _assemble(scan, first, sums)
+    return _assemble(scan, first, sums, lambda found: (noise or found()).overridden(**given))
 
 
 class _Sums:
@@ -119,6 +154,8 @@ class _Sums:
         self.sums, self.bright, self.dark = (np.zeros(positions) for _ in range(3))
         self.odd = np.zeros(positions, np.uint8)
         self.centres = np.full((positions, 2), np.nan)
+        self.places = pair_places(scan.shape)
+        self.pairs = np.empty((len(self.places), 2, *detector), scan.dtype)
         self.fast = is_whole(scan.dtype) and scan.dtype.kind == "u"
         y, x = np.indices(detector)
         distance = np.hypot(y - first.beam.centre[0], x - first.beam.centre[1])
@@ -134,6 +171,9 @@ class _Sums:
         here = slice(block.start * width, block.stop * width)
         sums, bright, dark = self.sums[here], self.bright[here], self.dark[here]
         odd, centres = self.odd[here], self.centres[here]
+        sampled = (self.places >= here.start) & (self.places < here.stop)
+        places = self.places[sampled] - here.start
+        self.pairs[sampled, 0], self.pairs[sampled, 1] = patterns[places], patterns[places + 1]
 
         def find(a: int, b: int) -> None:
             if beam.found:
@@ -193,7 +233,9 @@ def _not_finite(scan: Scan, patterns: NDArray[Any], odd: NDArray[np.uint8], row:
     )
 
 
-def _assemble(scan: Scan, first: Preview, sums: _Sums) -> Survey:
+def _assemble(
+    scan: Scan, first: Preview, sums: _Sums, noise_of: Callable[[Callable[[], NoiseModel]], NoiseModel]
+) -> Survey:
     shape = scan.scan_shape
     dead_positions = (sums.sums == 0).reshape(shape)
     patterns = int((~dead_positions).sum())
@@ -205,10 +247,12 @@ def _assemble(scan: Scan, first: Preview, sums: _Sums) -> Survey:
     usable = np.ones(scan.detector_shape, bool) if scan.detector_mask is None else scan.detector_mask
     hot, dead = find_bad_pixels(mean, variance, patterns, usable)
     use = usable & ~hot & ~dead
+    is_counts = not (sums.odd & (_NEGATIVE | _NOT_WHOLE)).any()
+    noise = noise_of(lambda: estimate_noise(sums.pairs, mean, use, patterns=patterns, whole=is_counts))
+    misfits = find_misfits(mean, variance, patterns, use, noise)
     beam, centres = first.beam, sums.centres.reshape(*shape, 2)
     centre, descan = _common_centre(beam, centres, fill_pixels(mean, use), use, sums)
     total, bright, dark = (image.reshape(shape) for image in (sums.sums, sums.bright, sums.dark))
-    is_counts = not (sums.odd & (_NEGATIVE | _NOT_WHOLE)).any()
     return Survey(
         name=scan.name,
         shape=scan.shape,
@@ -226,11 +270,14 @@ def _assemble(scan: Scan, first: Preview, sums: _Sums) -> Survey:
         descan_px=descan,
         hot_pixels=hot,
         dead_pixels=dead,
+        misfit_pixels=misfits,
         dead_positions=dead_positions,
-        detector_mask=use,
+        detector_mask=use & ~misfits,
         is_counts=is_counts,
+        noise=noise,
         fingerprint=_fingerprint(scan, mean, variance, sums.maximum, total),
-        warnings=_warnings(scan, beam, sums, int(hot.sum()), int(dead_positions.sum()), is_counts),
+        warnings=_warnings(scan, beam, sums, int(hot.sum()), int(dead_positions.sum()), is_counts)
+        + _misfit_warnings(int(misfits.sum())),
     )
 
 
@@ -265,6 +312,13 @@ def _warnings(scan: Scan, beam: Beam, sums: _Sums, hot: int, dead: int, is_count
     if dead:
         found.append(f"{dead} patterns are empty and stay unassigned.")
     return (*scan.assumptions, *found)
+
+
+def _misfit_warnings(misfits: int) -> tuple[str, ...]:
+    """Return the warning about pixels that do not fit the noise model."""
+    if not misfits:
+        return ()
+    return (f"{misfits} pixels whose variance does not fit the noise, saturated or flickering, are left out.",)
 
 
 def _fingerprint(scan: Scan, *images: NDArray[Any]) -> str:
