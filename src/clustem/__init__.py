@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from clustem.scan import Scan as Scan
     from clustem.segmentation import Domains as Domains
     from clustem.segmentation import MergeTree as MergeTree
+    from clustem.segmentation import SimilarityMap as SimilarityMap
     from clustem.segmentation import adjusted_rand_index as adjusted_rand_index
     from clustem.segmentation import contours as contours
     from clustem.segmentation import domain_table as domain_table
     from clustem.segmentation import published_prefilter as published_prefilter
     from clustem.segmentation import published_similarity as published_similarity
     from clustem.segmentation import segment as segment
+    from clustem.segmentation import similarity_map as similarity_map
     from clustem.surveying import NoiseModel as NoiseModel
     from clustem.surveying import Survey as Survey
     from clustem.surveying import annular_mask as annular_mask
@@ -56,12 +58,14 @@ _HOME = {
     "segmentation": (
         "Domains",
         "MergeTree",
+        "SimilarityMap",
         "adjusted_rand_index",
         "contours",
         "domain_table",
         "published_prefilter",
         "published_similarity",
         "segment",
+        "similarity_map",
     ),
     "results": ("Results", "open_results"),
     "pipeline": ("run",),

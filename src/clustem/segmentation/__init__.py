@@ -1,6 +1,7 @@
 """Domains from the similarity of neighbouring diffraction patterns."""
 
 from clustem.segmentation.agreement import adjusted_rand_index
+from clustem.segmentation.corrected import SimilarityMap, similarity_map
 from clustem.segmentation.domains import Domains
 from clustem.segmentation.listing import domain_table
 from clustem.segmentation.outlines import contours
@@ -16,6 +17,7 @@ __all__ = [
     "LabelsParameters",
     "MergeTree",
     "PublishedParameters",
+    "SimilarityMap",
     "adjusted_rand_index",
     "check_blur",
     "contours",
@@ -23,4 +25,5 @@ __all__ = [
     "published_prefilter",
     "published_similarity",
     "segment",
+    "similarity_map",
 ]

@@ -26,7 +26,7 @@ _SHORT = (
     0.3  # of the line: what lies further below it, such as pixels that only share the counts of others, is doubted too
 )
 _LIKE = 0.15  # of the line within which a group has no structure that counts
-_SHARED = 0.06  # relative covariance from which neighbouring pixels count as coupled
+_SHARED = 0.08  # relative covariance from which neighbouring pixels count as coupled
 
 
 @dataclass(frozen=True, eq=False)
