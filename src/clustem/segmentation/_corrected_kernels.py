@@ -23,30 +23,52 @@ def gather_pattern(
     from; between pixels it is interpolated, and beyond the edge the detector goes on periodically.
     """
     height, width = pattern.shape
+    rows, columns = target.shape[0] * binning, target.shape[1] * binning
     target[:] = 0.0
-    top, left = int(move[0]), int(move[1])
-    ways_y, ways_x = 1 if move[2] == 0.0 else 2, 1 if move[3] == 0.0 else 2
-    for ty in range(ways_y):
-        for tx in range(ways_x):
-            share = (1.0 - move[2] if ty == 0 else move[2]) * (1.0 - move[3] if tx == 0 else move[3])
-            for y in range(target.shape[0] * binning):
-                line, use, out = pattern[(y + top + ty) % height], good[(y + top + ty) % height], target[y // binning]
-                for x in range(target.shape[1] * binning):
-                    k = x + left + tx
-                    k = k - width if k >= width else k + width if k < 0 else k
-                    out[x // binning] += share * use[k] * (np.float64(line[k]) - offset)
+    top, left = int(move[0]) % height, int(move[1]) % width
+    line = np.empty(columns, np.float32)
+    for ty in range(1 if move[2] == 0.0 else 2):
+        for tx in range(1 if move[3] == 0.0 else 2):
+            share = np.float32((1.0 - move[2] if ty == 0 else move[2]) * (1.0 - move[3] if tx == 0 else move[3]))
+            start = (left + tx) % width
+            here = min(columns, width - start)
+            for y in range(rows):
+                source = (y + top + ty) % height
+                set_line(pattern[source, start : start + here], good[source, start : start + here], offset, line[:here])
+                set_line(pattern[source, : columns - here], good[source, : columns - here], offset, line[here:])
+                add_bins(line, binning, share, target[y // binning])
     for y in range(target.shape[0]):
         for x in range(target.shape[1]):
             target[y, x] *= mask[y, x]
 
 
+@compiled()
+def set_line(values: Array, use: Array, offset: float, line: Array) -> None:
+    """Fill line (n,) float32 with values (n,) less offset where use (n,), else 0."""
+    for x in range(line.size):
+        line[x] = np.float32(np.float64(values[x]) - offset) * use[x]
+
+
+@compiled()
+def add_bins(line: Array, binning: int, share: float, target: Array) -> None:
+    """Add a line (n binning,) float32 times share to target (n,)."""
+    if binning == 1:
+        for x in range(target.size):
+            target[x] += share * line[x]
+        return
+    for x in range(target.size):
+        total = np.float32(0.0)
+        for k in range(x * binning, (x + 1) * binning):
+            total += line[k]
+        target[x] += share * total
+
+
 @compiled(fastmath={"reassoc", "contract"})
 def weighted_excess(pattern: Array, template: Array, offset: float) -> float:
-    """Sum of a pattern (k_y, k_x) less offset, times template (k_y, k_x)."""
+    """Sum of a pattern (k,) less offset, times template (k,)."""
     total = 0.0
-    for y in range(pattern.shape[0]):
-        for x in range(pattern.shape[1]):
-            total += template[y, x] * (np.float64(pattern[y, x]) - offset)
+    for k in range(pattern.size):
+        total += template[k] * (np.float64(pattern[k]) - offset)
     return total
 
 
@@ -127,7 +149,7 @@ def describe_pattern(
 
     maps (5, n) are the norm of the blur, the own share, and the plan of noise_terms; work is (4, n_y, n_x) float32.
     """
-    height, width = mask.shape
+    height = mask.shape[0]
     gathered, blurred, back = work[0], work[1], work[2]
     gather_pattern(pattern, good, mask, binning, move, noise[1], gathered)
     blur_pattern(gathered, taps, rows, columns, 0, height, scratch, blurred)
@@ -137,7 +159,7 @@ def describe_pattern(
         flat[k] = weight[k] * maps[0, k] * lines[k]
     blur_pattern(back, taps, rows, columns, 0, height, scratch, work[3])
     signal, chance = noise_terms(gathered.ravel(), blurred.ravel(), work[3].ravel(), maps[1], maps[2:], noise, out)
-    return energy, weighted_excess(pattern, template, noise[1]), signal, chance
+    return energy, weighted_excess(pattern.ravel(), template.ravel(), noise[1]), signal, chance
 
 
 @compiled()

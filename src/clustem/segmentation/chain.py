@@ -57,11 +57,11 @@ class Chain:
     def matrices(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The blur along y and along x as matrices (n, n), with their reflecting borders."""
         taps, *indices = self.plan
-        kernel = np.concatenate([taps[:0:-1], taps]).astype(float)
-        matrices = []
+        kernel = _kernel(taps)
+        matrices: list[NDArray[np.float64]] = []
         for index in indices:
             size = index.size - kernel.size + 1
-            matrix = np.zeros((size, size))
+            matrix: NDArray[np.float64] = np.zeros((size, size))
             for k in range(size):
                 np.add.at(matrix[k], index[k : k + kernel.size], kernel)
             matrices.append(matrix)
@@ -76,7 +76,7 @@ class Chain:
     @property
     def spread(self) -> float:
         """Sum of the squares of the blur applied twice, in the middle of a large detector."""
-        taps = np.concatenate([self.plan[0][:0:-1], self.plan[0]]).astype(float)
+        taps = _kernel(self.plan[0])
         return float((np.convolve(taps, taps) ** 2).sum() ** 2)
 
     @property
@@ -162,6 +162,11 @@ class _Diagonals:
             for by, bx, b in ways:
                 total += a * b * np.roll(self.of_raw(dy + ay - by, dx + ax - bx), (top + ay, left + ax), (0, 1))
         return total
+
+
+def _kernel(taps: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the whole of a symmetric kernel."""
+    return np.concatenate([taps[:0:-1], taps]).astype(np.float64)
 
 
 def _moved(image: NDArray[np.float64], move: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -190,7 +190,7 @@ def _chain(
         raise InputError(
             f"weights: expected finite numbers, not negative, of shape {scan.detector_shape}, got {weight.shape}"
         )
-    mask = _binned(use, binning).all(axis=(1, 3))
+    mask: NDArray[np.bool_] = np.asarray(_binned(use, binning).all(axis=(1, 3)), bool)
     weight = np.where(mask, _binned(weight, binning).mean(axis=(1, 3)), 0)
     if (weight > 0).sum() < 2:
         raise InputError(f"detector_mask: leaves {int((weight > 0).sum())} pixels to compare, expected at least 2")

@@ -10,7 +10,8 @@ from clustem.surveying.pixels import neighbours_of, ring_medians
 
 _SATURATED = 0.4  # of the variance that the model predicts, below which a pixel does not count electrons
 _LEAST_COUNTS = 100  # electrons of a pixel in the scan before it is judged
-_ERRORS = 8.0  # standard errors of a variance by which a flickering pixel is above the model
+_ERRORS = 8.0  # standard errors by which the variance of a misfit is off the model
+_CHANCE = 2.0  # standard errors that are no fluctuation
 _ABOVE = 5.0  # times the fluctuation around it that a flickering pixel has at least
 _ISOLATED = 0.25  # of its fluctuation that its eight neighbours may have together, as for hot pixels
 
@@ -44,10 +45,10 @@ def find_misfits(
     electrons = np.maximum(mean - noise.offset, 0) / unit
     judged = use & (expected > 0) & (electrons * patterns > _LEAST_COUNTS)
     relative = np.sqrt((2 + 1 / np.maximum(electrons, 1e-300)) / max(1, patterns))
-    saturated = judged & (variance < (_SATURATED - _ERRORS * relative) * expected)
-    excess = np.maximum(variance - expected, 0)
-    significant = judged & (excess > _ERRORS * relative * expected)
-    shown = np.where(use, np.sqrt(excess), 0)
+    error = relative * expected
+    saturated = judged & (variance < _SATURATED * expected) & (variance < expected - _ERRORS * error)
+    significant = judged & (variance > expected + _ERRORS * error)
+    shown = np.where(use, np.sqrt(np.maximum(variance - expected - _CHANCE * error, 0)), 0)
     near = np.sort(neighbours_of(shown), axis=0)
     alone = significant & (near[6] < _ISOLATED * shown + shown / _ABOVE)
     around = ring_medians(shown, alone)

@@ -51,12 +51,13 @@ def estimate_noise(
     line = noise_line(transfer, patterns)
     covariance = shared_noise(transfer, line)
     found = f"measured on {len(live)} pairs of neighbouring positions"
-    if whole and math.isnan(line.dark):
-        if line.error > _UNTESTED * abs(line.gain):
-            return _untested(whole, "too few counts to measure the noise of these whole numbers")
-        if abs(line.gain - 1) < max(_UNIT, _SIGNIFICANT * line.error):
-            reason = f"whole numbers whose variance is {line.gain:.3f} of their mean; {found}"
-            return NoiseModel("counts", covariance=covariance, reason=reason)
+    if whole and math.isnan(line.dark) and line.error > _UNTESTED * abs(line.gain):
+        return _untested(whole, "too few counts to measure the noise of these whole numbers")
+    margin = max(_UNIT, _SIGNIFICANT * line.error) if math.isnan(line.dark) else _UNIT
+    if whole and abs(line.dark_ratio - 1) < margin:
+        # also where the darkest pixels alone show it, because all that is brighter may be structure
+        reason = f"whole numbers whose variance is {line.dark_ratio:.3f} of their mean; {found}"
+        return NoiseModel("counts", covariance=covariance, reason=reason)
     return _with_gain(line, covariance, pairs.dtype.kind in "ui", found)
 
 

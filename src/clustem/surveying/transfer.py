@@ -13,8 +13,8 @@ from scipy.ndimage import gaussian_filter
 from clustem.passes import in_threads
 from clustem.surveying._noise_kernels import pair_moments
 
-_VALUES = 6_000_000  # of the sample, as far as that is not less than the fewest or more than the most pairs
-_FEWEST, _MOST = 64, 1024  # pairs
+_VALUES = 3_000_000  # of the sample, as far as that is not less than the fewest or more than the most pairs
+_FEWEST, _MOST = 40, 1024  # pairs
 _ROUNDS = 30  # of reweighting
 _SIGNIFICANT = 4.0  # standard errors
 _STRUCTURE, _READ = 0.5, 0.2  # share of the variance of the darkest pixels that a constant part may seem to be
@@ -52,7 +52,7 @@ class Transfer:
 def pair_places(shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Return positions (n,), as flat indices, that make pairs with their right neighbours, evenly over a scan.
 
-    `shape` is (scan_y, scan_x, k_y, k_x). There are at most 1024 pairs, and fewer, but at least 64, of large patterns.
+    `shape` is (scan_y, scan_x, k_y, k_x). There are at most 1024 pairs, and fewer, but at least 40, of large patterns.
     """
     height, width = shape[:2]
     available = height * (width - 1)
@@ -159,6 +159,11 @@ class Line:
     error: float
     constant: float = 0.0
     dark: float = math.nan
+
+    @property
+    def dark_ratio(self) -> float:
+        """Variance over mean of the darkest pixels."""
+        return self.gain if math.isnan(self.dark) else self.gain + self.constant / self.dark
 
 
 def noise_line(transfer: Transfer, patterns: int) -> Line:
