@@ -14,6 +14,9 @@ def test_round_trip(tmp_path):
         detector_mask="annulus:3-9",
         scan_mask="inputs/scan_mask.npy",
         prefilter=True,
+        gain=7.3,
+        offset=40.0,
+        read_noise=2.0,
     )
     path = tmp_path / "recipe.toml"
     path.write_text(recipe.to_toml())
@@ -47,6 +50,7 @@ def test_changed_takes_what_is_given_as_numbers_of_one_kind():
         ("[segmentation]\nthreshold = 'high'", "threshold: expected float"),
         ("[segmentation]\nmin_size = true", "min_size: expected int"),
         ("[averaging]\ncentre = 1", "centre: expected bool"),
+        ("[noise]\ngain = '7'", "gain: expected float"),
         ("[input]\nsource = 3", "source: expected str"),
         ("[calibration]\nfoo = 1", "unknown field 'foo'"),
         ("[segmentation]\nmethod = 'published'", "names no source"),
@@ -72,6 +76,7 @@ def test_missing_recipe(tmp_path):
         (Recipe(detector_mask="sample"), "detector_mask: expected an image or one of"),
         (Recipe(scan_mask="outside-beam"), "scan_mask: expected an image or one of"),
         (Recipe(detector_mask="annulus:3"), "expected annulus:INNER-OUTER"),
+        (Recipe(gain=-1.0), "gain: expected a finite number of at least 0"),
         (Recipe(method="labels"), "needs a label image"),
         (Recipe(method="labels", labels="l.npy", threshold=0.5), "threshold: method 'labels'"),
         (Recipe(method="labels", labels="l.npy", scan_mask="sample"), "scan_mask: method 'labels'"),

@@ -93,11 +93,14 @@ class Chain:
         """
         cover = self._binned(_moved(self.good.astype(float), move)) / self.binning**2 * self.mask
         reach = self.blurred(cover)
-        norm = np.where(self.mask & (reach > _COVERED), 1 / np.maximum(reach, _COVERED), 0) / self.binning**2
+        norm: NDArray[np.float64] = (
+            np.where(self.mask & (reach > _COVERED), 1 / np.maximum(reach, _COVERED), 0) / self.binning**2
+        )
         side = _Diagonals(self, norm)
         template = self._template(side, move)
         squared = (self.weight * norm) ** 2
-        maps = np.stack([norm, side.diagonal(0, 0), self.mask * 1.0, self.blurred(self.mask * 1.0), squared**2])
+        mask = self.mask.astype(np.float64)
+        maps = np.stack([norm, side.diagonal(0, 0), mask, self.blurred(mask), squared**2])
         return template, maps.reshape(5, -1)
 
     def _binned(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -127,26 +130,32 @@ class _Diagonals:
         self.known: dict[tuple[int, int], NDArray[np.float64]] = {}
 
     def diagonal(self, dy: int, dx: int) -> NDArray[np.float64]:
-        """Return the elements of binned pixels and their neighbours at (dy, dx), (n_y, n_x); 0 beyond the edge."""
+        """Return the elements of binned pixels and their neighbours at (dy, dx), periodically, (n_y, n_x)."""
         if (dy, dx) not in self.known:
-            mask = self.chain.mask * 1.0
+            mask = self.chain.mask.astype(np.float64)
             along_y, along_x = self.chain.matrices
-            rows, columns = along_y * _shifted(along_y, 0, dy), along_x * _shifted(along_x, 0, dx)
-            product = (rows.T @ self.filtered @ columns) * mask * _shifted(mask, dy, dx)
-            self.known[dy, dx] = product - self.mean * _shifted(self.mean, dy, dx) / self.weights
+            rows, columns = along_y * np.roll(along_y, -dy, 1), along_x * np.roll(along_x, -dx, 1)
+            product = (rows.T @ self.filtered @ columns) * mask * np.roll(mask, (-dy, -dx), (0, 1))
+            self.known[dy, dx] = product - self.mean * np.roll(self.mean, (-dy, -dx), (0, 1)) / self.weights
         return self.known[dy, dx]
 
     def of_raw(self, dy: int, dx: int) -> NDArray[np.float64]:
         """Return the same for raw pixels and their neighbours at (dy, dx), not moved."""
-        n, shape = self.chain.binning, self.chain.good.shape
-        result = np.zeros(shape)
-        y, x = (np.arange(size) for size in shape)
-        for step_y in {(k + dy) // n - k // n for k in range(n)}:
-            for step_x in {(k + dx) // n - k // n for k in range(n)}:
-                rows = y[((y + dy) // n - y // n == step_y) & (y // n < self.chain.mask.shape[0])]
-                columns = x[((x + dx) // n - x // n == step_x) & (x // n < self.chain.mask.shape[1])]
-                result[np.ix_(rows, columns)] = self.diagonal(step_y, step_x)[np.ix_(rows // n, columns // n)]
+        result = np.zeros(self.chain.good.shape)
+        for step_y, rows in self._steps(0, dy):
+            for step_x, columns in self._steps(1, dx):
+                bins = np.ix_(rows // self.chain.binning, columns // self.chain.binning)
+                result[np.ix_(rows, columns)] = self.diagonal(step_y, step_x)[bins]
         return result
+
+    def _steps(self, axis: int, step: int) -> list[tuple[int, NDArray[np.int64]]]:
+        """Return by how many bins raw pixels and their neighbours at `step` differ, and which ones do."""
+        number, binning = self.chain.mask.shape[axis], self.chain.binning
+        own = np.arange(self.chain.good.shape[axis])
+        bins, others = own // binning, (own + step) % own.size // binning
+        inside = (bins < number) & (others < number)
+        apart = (others - bins) % number
+        return [(int(n), own[inside & (apart == n)]) for n in np.unique(apart[inside])]
 
     def of_moved(self, dy: int, dx: int, move: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the same for raw pixels before they are moved: each goes to up to four."""
