@@ -67,7 +67,14 @@ def test_force(scan_file, tmp_path):
 def test_info(scan_file):
     result = runner.invoke(app, ["info", str(scan_file)])
     assert result.exit_code == 0
-    for text in ("6×7 positions", "16×16 pixels of uint16", "counts per pattern", "not calibrated", "assumed"):
+    for text in (
+        "6×7 positions",
+        "16×16 pixels of uint16",
+        "counts per pattern",
+        "variance = mean",
+        "not calibrated",
+        "assumed",
+    ):
         assert text in result.output
 
 
@@ -76,6 +83,8 @@ def test_info(scan_file):
     [
         (["run", "missing.h5", "-o", "out"], "there is no such file"),
         (["run", "clustem:film_au", "-o", "out", "--threshold", "2"], "expected a cosine similarity"),
+        (["run", "clustem:film_au", "-o", "out", "--gain", "-1"], "gain: expected a finite number of at least 0"),
+        (["run", "clustem:film_au", "-o", "out", "--offset", "nan"], "offset: expected a finite number"),
         (["run", "clustem:film_au", "-o", "out", "--scan-step-nm", "wide"], "expected numbers such as"),
         (["run", "clustem:film_au", "-o", "out", "--scan-shape", "3x3"], "scan_shape"),
         (["run", "clustem:film_au", "-o", "out", "--detector-mask", "outside_beam"], "one of outside-beam, beam-stop"),

@@ -133,6 +133,18 @@ def test_hot_pixels_are_left_out(three_domains):
     assert any("1 hot pixel" in text for text in results.warnings)
 
 
+def test_noise_that_is_given_is_kept(scan_file, tmp_path):
+    results = clustem.run(scan_file, output=tmp_path / "out", gain=2, read_noise=0.5, threshold=0.5)
+    assert results.recipe["noise"] == {"gain": 2.0, "read_noise": 0.5}
+    assert (results.survey.noise.kind, results.survey.noise.gain, results.survey.noise.read_noise) == ("gain", 2, 0.5)
+    assert clustem.open_results(tmp_path / "out").survey.noise == results.survey.noise
+    again = clustem.run(tmp_path / "out" / "recipe.toml")
+    assert again.survey.noise == results.survey.noise
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert results.survey.noise.summary in page
+    assert "gain, read_noise given" in page
+
+
 def test_words_that_need_a_direct_beam_say_so():
     even = np.random.default_rng(0).poisson(5, (4, 5, 16, 16))
     for name, word in (("scan_mask", "sample"), ("detector_mask", "outside-beam")):

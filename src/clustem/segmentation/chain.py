@@ -91,17 +91,24 @@ class Chain:
         blur, what a binned pixel adds to the energy by itself, and for the standard errors the mask, the blurred mask
         and the squared weight of the noise.
         """
-        cover = self._binned(_moved(self.good.astype(float), move)) / self.binning**2 * self.mask
-        reach = self.blurred(cover)
-        norm: NDArray[np.float64] = (
-            np.where(self.mask & (reach > _COVERED), 1 / np.maximum(reach, _COVERED), 0) / self.binning**2
-        )
-        side = _Diagonals(self, norm)
+        side = self._still if self.good.all() else _Diagonals(self, self._norm(move))
+        norm = side.norm
         template = self._template(side, move)
         squared = (self.weight * norm) ** 2
         mask = self.mask.astype(np.float64)
         maps = np.stack([norm, side.diagonal(0, 0), mask, self.blurred(mask), squared**2])
         return template, maps.reshape(5, -1)
+
+    @cached_property
+    def _still(self) -> _Diagonals:
+        return _Diagonals(self, self._norm(np.zeros(4)))
+
+    def _norm(self, move: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what makes blurred sums of bins averages over the used raw pixels, (n_y, n_x)."""
+        cover = self._binned(_moved(self.good.astype(float), move)) / self.binning**2 * self.mask
+        reach = self.blurred(cover)
+        norm: NDArray[np.float64] = np.where(self.mask & (reach > _COVERED), 1 / np.maximum(reach, _COVERED), 0)
+        return norm / self.binning**2
 
     def _binned(self, image: NDArray[np.float64]) -> NDArray[np.float64]:
         (height, width), n = self.mask.shape, self.binning
@@ -123,11 +130,12 @@ class _Diagonals:
     """Diagonals of the matrix that gives the energy from the binned, moved pattern, as images."""
 
     def __init__(self, chain: Chain, norm: NDArray[np.float64]) -> None:
-        self.chain = chain
+        self.chain, self.norm = chain, norm
         self.filtered = (chain.weight * norm) ** 2
         self.mean = chain.mask * chain.blurred(chain.weight**2 * norm)
         self.weights = float((chain.weight**2).sum())
         self.known: dict[tuple[int, int], NDArray[np.float64]] = {}
+        self.raw: dict[tuple[int, int], NDArray[np.float64]] = {}
 
     def diagonal(self, dy: int, dx: int) -> NDArray[np.float64]:
         """Return the elements of binned pixels and their neighbours at (dy, dx), periodically, (n_y, n_x)."""
@@ -141,7 +149,9 @@ class _Diagonals:
 
     def of_raw(self, dy: int, dx: int) -> NDArray[np.float64]:
         """Return the same for raw pixels and their neighbours at (dy, dx), not moved."""
-        result = np.zeros(self.chain.good.shape)
+        if (dy, dx) in self.raw:
+            return self.raw[dy, dx]
+        result = self.raw[dy, dx] = np.zeros(self.chain.good.shape)
         for step_y, rows in self._steps(0, dy):
             for step_x, columns in self._steps(1, dx):
                 bins = np.ix_(rows // self.chain.binning, columns // self.chain.binning)
