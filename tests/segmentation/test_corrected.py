@@ -177,6 +177,16 @@ def test_no_signal_is_not_a_similarity():
     assert "positions without signal  2" in repr(found)
 
 
+def test_pure_noise_has_no_similarity():
+    scan = np.random.default_rng(0).poisson(0.2, (7, 8, *SHAPE)).astype(np.uint16)
+    found = similarity_map(scan, smooth_sigma=0)
+    assert np.isfinite(found.mean).mean() < 0.1
+    assert (np.abs(found.signal) < 5).all()
+    single = similarity_map(scan[:1, :1])
+    assert np.isnan(single.edges).all()
+    assert "none is known" in repr(single)
+
+
 def test_the_direct_beam_is_left_out_by_default():
     y, x = np.indices(SHAPE)
     beam = np.hypot(y - 23.5, x - 23.5) < 4

@@ -78,6 +78,17 @@ def test_sums_of_frames_are_counts_and_means_have_less_noise(frames):
     assert noise.gain == pytest.approx(1 / frames, rel=0.05)
 
 
+@pytest.mark.parametrize("scale", [1, 0.25, 37])
+def test_counts_on_a_background_are_told_from_an_offset(scale):
+    """No pixel is dark, and all that is brighter differs between positions: steps of the values say what a count is."""
+    generator = np.random.default_rng(0)
+    spots = generator.gamma(1, 30, (14, 15, 1, 1)) * expected_scan((1, 1))[0, 0] / 40 + 3
+    counts = generator.poisson(spots)
+    noise = survey(counts * scale if scale == 1 else (counts * scale).astype(np.float32)).noise
+    assert noise.gain == pytest.approx(scale, rel=0.15)
+    assert (noise.offset, noise.read_noise) == (0, 0)
+
+
 def test_shared_counts_show_in_the_neighbours():
     """0.76 of a count stays, 0.06 go to each of four neighbours."""
     counts = counts_of(20_000).astype(np.float32)

@@ -57,12 +57,14 @@ class SimilarityMap:
 
     def __repr__(self) -> str:
         known = np.isfinite(self.edges)
-        typical = f"{np.median(self.edges[known]):.3f} ± {np.median(self.standard_error[known]):.2g}"
+        typical = "none is known"
+        if known.any():
+            typical = f"{np.median(self.edges[known]):.3f} ± {np.median(self.standard_error[known]):.2g}"
         return table_text(
             "Noise-corrected similarity",
             [
                 ("scan", "×".join(map(str, self.mean.shape)) + " positions"),
-                ("median similarity", typical if known.any() else "none is known"),
+                ("median similarity", typical),
                 ("positions without signal", int((~(self.signal >= _SIGNAL)).sum())),
                 ("noise", self.noise.summary),
                 ("blur", f"{self.smooth_sigma:g} px of {self.binning}×{self.binning} detector pixels"),

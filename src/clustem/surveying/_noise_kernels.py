@@ -30,11 +30,11 @@ def pair_moments(pairs: Array, group: Array, first: int, last: int, moments: Arr
                 subtract_lines(pairs[n, 0, y + 2], pairs[n, 1, y + 2], lines[(y + 2) % 3])
             here = lines[y % 3]
             for x in range(width):
-                g = group[y, x]
-                if g < 0:
+                g, value = group[y, x], here[x]
+                total = np.float64(pairs[n, 0, y, x]) + np.float64(pairs[n, 1, y, x])
+                if g < 0 or (total == 0.0 and value == 0.0):
                     continue
-                moments[n, g, 0] += np.float64(pairs[n, 0, y, x]) + np.float64(pairs[n, 1, y, x])
-                value = here[x]
+                moments[n, g, 0] += total
                 if value == 0.0:
                     continue
                 moments[n, g, 1] += value * value

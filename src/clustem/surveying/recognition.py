@@ -16,6 +16,7 @@ __all__ = ["estimate_noise", "pair_places"]
 _LEAST_PAIRS = 4  # that tell something
 _UNIT = 0.15  # by which the gain of counts may seem to differ from 1: structure that the fit leaves
 _SIGNIFICANT = 4.0  # standard errors
+_SHOWN, _FEW = 8, 20_000  # pairs, and values of them, whose steps are looked at
 _UNTESTED = 0.3  # relative standard error of the gain above which whole numbers are taken for counts untested
 
 
@@ -58,7 +59,15 @@ def estimate_noise(
         # also where the darkest pixels alone show it, because all that is brighter may be structure
         reason = f"whole numbers whose variance is {line.dark_ratio:.3f} of their mean; {found}"
         return NoiseModel("counts", covariance=covariance, reason=reason)
+    if not math.isnan(line.dark) and abs(line.dark_ratio / _step(live) - 1) < _UNIT:
+        line = Line(line.dark_ratio, line.error)  # values a gain apart: counts that were rescaled or averaged
     return _with_gain(line, covariance, pairs.dtype.kind in "ui", found)
+
+
+def _step(pairs: NDArray[Any]) -> float:
+    """Return the smallest step between values, as far as a few show it; infinite if there is none."""
+    values = np.unique(pairs[:: max(1, len(pairs) // _SHOWN)].ravel()[:_FEW].astype(float))
+    return float(np.diff(values).min(initial=math.inf))
 
 
 def _with_gain(line: Line, covariance: tuple[float, float, float, float], integers: bool, found: str) -> NoiseModel:

@@ -92,7 +92,7 @@ class Survey:
 
     def __repr__(self) -> str:
         live = self.total[~self.dead_positions]
-        amount = "electrons" if self.is_counts else "summed intensity"
+        amount = "electrons" if self.is_counts and self.noise.kind == "counts" else "summed intensity"
         return table_text(
             f"Survey of {self.name}",
             [
