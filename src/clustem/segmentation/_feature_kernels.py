@@ -1,0 +1,89 @@
+"""Compiled loops of the features: arrays and scalars in, arrays filled."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.compiling import compiled
+
+Array = NDArray[Any]
+
+
+@compiled()
+def bin_pattern(
+    pattern: Array, dy: int, dx: int, cell_y: Array, cell_x: Array, offset: float, scale: float, binned: Array
+) -> None:
+    """Fill binned (n_y, n_x) float32 with sums of scale · (pattern (k_y, k_x) − offset), moved by (−dy, −dx) px.
+
+    cell_y (k_y,) and cell_x (k_x,) say which binned row and column a pixel belongs to, −1 = none. Values that are not
+    finite count nothing.
+    """
+    height, width = pattern.shape
+    binned[:] = 0.0
+    for y in range(max(0, dy), min(height, height + dy)):
+        row = cell_y[y - dy]
+        if row < 0:
+            continue
+        for x in range(max(0, dx), min(width, width + dx)):
+            column = cell_x[x - dx]
+            value = (np.float64(pattern[y, x]) - offset) * scale
+            if column >= 0 and value != 0.0 and math.isfinite(value):
+                binned[row, column] += value
+
+
+@compiled()
+def project_patterns(
+    patterns: Array,
+    moves: Array,
+    first: int,
+    last: int,
+    cell_y: Array,
+    cell_x: Array,
+    offset: float,
+    scale: float,
+    shape: tuple[int, int],
+    matrix: Array,
+    values: Array,
+) -> None:
+    """Fill values (n, d) float32, first … last-1, with the products of binned patterns and matrix (n_y n_x, d) float32.
+
+    patterns (n, k_y, k_x) are moved by moves (n, 2) whole px and binned as by bin_pattern; empty pixels cost nothing.
+    """
+    binned = np.empty(shape, np.float32)
+    for n in range(first, last):
+        bin_pattern(patterns[n], moves[n, 0], moves[n, 1], cell_y, cell_x, offset, scale, binned)
+        flat, out = binned.ravel(), values[n]
+        out[:] = 0.0
+        for k in range(flat.size):
+            value = flat[k]
+            if value != 0.0:
+                line = matrix[k]
+                for d in range(out.size):
+                    out[d] += value * line[d]
+
+
+@compiled()
+def add_tiles(
+    patterns: Array,
+    moves: Array,
+    first: int,
+    last: int,
+    cell_y: Array,
+    cell_x: Array,
+    offset: float,
+    scale: float,
+    tile: tuple[int, int],
+    tiles: Array,
+) -> None:
+    """Add patterns (rows, scan_x, k_y, k_x), moved and binned, to tiles (t_y, first … last-1, n_y, n_x) float32."""
+    binned = np.empty(tiles.shape[2:], np.float32)
+    for row in range(tiles.shape[0]):
+        for column in range(first, last):
+            for y in range(row * tile[0], (row + 1) * tile[0]):
+                for x in range(column * tile[1], (column + 1) * tile[1]):
+                    bin_pattern(patterns[y, x], moves[y, x, 0], moves[y, x, 1], cell_y, cell_x, offset, scale, binned)
+                    tiles[row, column] += binned

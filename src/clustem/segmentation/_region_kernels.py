@@ -1,0 +1,172 @@
+"""Compiled loops that join regions of scan positions: arrays and scalars in, arrays filled."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.compiling import compiled
+
+Array = NDArray[Any]
+
+WARD, SIMILARITY = 0, 1
+_FAINT = 0.05  # of the energy of a sum: less is never taken for its signal
+
+
+@compiled(fastmath={"reassoc", "contract"})
+def ward_cost(a: Array, b: Array, count_a: float, count_b: float) -> float:
+    """Increase of the sum of squares when regions of sums a, b (d,) and so many positions become one."""
+    total = 0.0
+    for d in range(a.size):
+        step = np.float64(a[d]) / count_a - np.float64(b[d]) / count_b
+        total += step * step
+    return total * count_a * count_b / (count_a + count_b)
+
+
+@compiled(fastmath={"reassoc", "contract"})
+def similarity_of(a: Array, b: Array, noise_a: float, noise_b: float) -> float:
+    """Cosine of two sums (d,), corrected for the energy of their noise; 0 where there is none."""
+    product, energy_a, energy_b = 0.0, 0.0, 0.0
+    for d in range(a.size):
+        product += np.float64(a[d]) * np.float64(b[d])
+        energy_a += np.float64(a[d]) * np.float64(a[d])
+        energy_b += np.float64(b[d]) * np.float64(b[d])
+    signal = max(energy_a - noise_a, _FAINT * energy_a) * max(energy_b - noise_b, _FAINT * energy_b)
+    return product / math.sqrt(signal) if signal > 0.0 else 0.0
+
+
+@compiled()
+def cost_of(sums: Array, counts: Array, noise: Array, a: int, b: int, kind: int) -> float:
+    """Cost of joining two regions: Ward's, or the negative similarity."""
+    if kind == 0:
+        return ward_cost(sums[a], sums[b], counts[a], counts[b])
+    return -similarity_of(sums[a], sums[b], noise[a], noise[b])
+
+
+@compiled()
+def comes_before(costs: Array, pairs: Array, m: int, n: int) -> bool:
+    """Whether entry m of a heap comes before entry n: by cost, then by the regions it joins."""
+    if costs[m] != costs[n]:
+        return costs[m] < costs[n]
+    return pairs[m, 0] < pairs[n, 0] or (pairs[m, 0] == pairs[n, 0] and pairs[m, 1] < pairs[n, 1])
+
+
+@compiled()
+def swap_entries(costs: Array, pairs: Array, m: int, n: int) -> None:
+    """Exchange two entries of a heap."""
+    costs[m], costs[n] = costs[n], costs[m]
+    for k in range(4):
+        pairs[m, k], pairs[n, k] = pairs[n, k], pairs[m, k]
+
+
+@compiled()
+def push_entry(costs: Array, pairs: Array, size: int, cost: float, a: int, b: int, age_a: int, age_b: int) -> None:
+    """Add to a heap of size entries, costs (n,) and pairs (n, 4) of regions and their ages, the lower region first."""
+    if a > b:
+        a, b, age_a, age_b = b, a, age_b, age_a
+    costs[size] = cost
+    pairs[size, 0], pairs[size, 1], pairs[size, 2], pairs[size, 3] = a, b, age_a, age_b
+    n = size
+    while n > 0 and comes_before(costs, pairs, n, (n - 1) // 2):
+        swap_entries(costs, pairs, n, (n - 1) // 2)
+        n = (n - 1) // 2
+
+
+@compiled()
+def drop_first(costs: Array, pairs: Array, size: int) -> None:
+    """Take the first entry out of a heap of size entries."""
+    swap_entries(costs, pairs, 0, size - 1)
+    n, end = 0, size - 1
+    while 2 * n + 1 < end:
+        m = 2 * n + 1
+        if m + 1 < end and comes_before(costs, pairs, m + 1, m):
+            m += 1
+        if not comes_before(costs, pairs, m, n):
+            return
+        swap_entries(costs, pairs, m, n)
+        n = m
+
+
+@compiled()
+def final_region(parent: Array, region: int) -> int:
+    """Region that a region has become a part of, in a forest parent (n,), whose paths are halved on the way."""
+    while parent[region] != region:
+        parent[region] = parent[parent[region]]
+        region = parent[region]
+    return region
+
+
+@compiled()
+def join_regions(
+    sums: Array,
+    counts: Array,
+    noise: Array,
+    first: Array,
+    second: Array,
+    kind: int,
+    merges: Array,
+    costs: Array,
+) -> int:
+    """Always join the two neighbours that cost least, until no neighbours are left; return how many were joined.
+
+    Regions have sums (n, d) float32 of features, counts (n,) of positions and noise (n,) energy, which are changed;
+    first, second (m,) are the pairs of neighbours, each once. merges (n - 1, 2) are the regions that were joined, the
+    lower number stays, and costs (n - 1,) what that cost. Neighbours stand in linked lists, which are put together and
+    rid of those that became one.
+    """
+    regions, edges = counts.size, first.size
+    target, following = np.empty(2 * edges, np.int64), np.full(2 * edges, -1)
+    head, tail = np.full(regions, -1), np.full(regions, -1)
+    keys, pairs, size = np.empty(2 * edges + 8), np.empty((2 * edges + 8, 4), np.int64), 0
+    age, seen, parent = np.zeros(regions, np.int64), np.full(regions, -1), np.arange(regions)
+    for e in range(edges):
+        a, b = first[e], second[e]
+        target[2 * e], target[2 * e + 1] = b, a
+        for region, place in ((a, 2 * e), (b, 2 * e + 1)):
+            if head[region] < 0:
+                head[region] = place
+            else:
+                following[tail[region]] = place
+            tail[region] = place
+        push_entry(keys, pairs, size, cost_of(sums, counts, noise, a, b, kind), a, b, 0, 0)
+        size += 1
+    number = 0
+    while size > 0:
+        a, b, age_a, age_b, cost = pairs[0, 0], pairs[0, 1], pairs[0, 2], pairs[0, 3], keys[0]
+        drop_first(keys, pairs, size)
+        size -= 1
+        if age[a] != age_a or age[b] != age_b:
+            continue
+        merges[number, 0], merges[number, 1], costs[number] = a, b, cost
+        number += 1
+        for d in range(sums.shape[1]):
+            sums[a, d] += sums[b, d]
+        counts[a] += counts[b]
+        noise[a] += noise[b]
+        parent[b] = a
+        age[a] += 1
+        age[b] = -1
+        following[tail[a]], tail[a] = head[b], tail[b]
+        seen[a] = number
+        last, place = -1, head[a]
+        while place >= 0:
+            other = final_region(parent, target[place])
+            if seen[other] == number:  # itself, or a second time
+                if last < 0:
+                    head[a] = following[place]
+                else:
+                    following[last] = following[place]
+            else:
+                seen[other], target[place], last = number, other, place
+                if size == keys.size:
+                    keys, pairs = np.append(keys, np.empty_like(keys)), np.concatenate((pairs, np.empty_like(pairs)))
+                push_entry(
+                    keys, pairs, size, cost_of(sums, counts, noise, a, other, kind), a, other, age[a], age[other]
+                )
+                size += 1
+            place = following[place]
+        tail[a] = last
+    return number

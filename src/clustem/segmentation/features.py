@@ -1,0 +1,217 @@
+"""Features: few numbers per pattern that keep what tells domains apart, with their noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.errors import InputError
+from clustem.passes import Block, in_threads, memory_budget, run_pass
+from clustem.scan import Scan
+from clustem.segmentation._feature_kernels import add_tiles, project_patterns
+from clustem.segmentation.basis import Basis, find_basis
+from clustem.surveying import Survey, annular_mask
+
+_BINNED = 64  # px along an edge of a binned pattern, to 127
+_BEAM_EDGE = 2.0  # radii of the direct beam that are left out, with its tails
+_TILES = 2048  # at most, of the sample
+_TILE = (2, 3, 4)  # positions along an edge, the first that gives few enough tiles
+_STRIP = 3  # rows of tiles that are neighbours, in a sample
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Features of every pattern.
+
+    Attributes
+    ----------
+    values : (scan_y, scan_x, D + 1) float32
+        Contrasts, of noise variance 1 at mean dose, and the sum outside the beam in electrons.
+    noise : (scan_y, scan_x) float64
+        Energy of the noise, relative to a pattern of mean dose.
+    basis : Basis
+    cells : (n_y, n_x)
+        Shape of a binned pattern.
+    centre : (2,) float64
+        Of the beam, in binned px.
+    """
+
+    values: NDArray[np.float32]
+    noise: NDArray[np.float64]
+    basis: Basis
+    cells: tuple[int, int]
+    centre: NDArray[np.float64]
+
+    @property
+    def contrasts(self) -> NDArray[np.float32]:
+        """(scan_y, scan_x, D) contrasts, weighted: what regions are compared by."""
+        weighted: NDArray[np.float32] = self.values[..., :-1] * self.basis.weight.astype(np.float32)
+        return weighted
+
+    @property
+    def noise_variance(self) -> NDArray[np.float64]:
+        """(D,) variance of the weighted contrasts of a pattern of mean dose."""
+        return self.basis.weight**2
+
+    @property
+    def whitened(self) -> NDArray[np.float32]:
+        """(scan_y, scan_x, D + 1) linear in the pattern, with independent noise of variance 1 at mean dose."""
+        turned: NDArray[np.float32] = self.values @ self.basis.whitening.T.astype(np.float32)
+        return turned
+
+
+@dataclass(frozen=True, eq=False)
+class _Binning:
+    """How patterns are moved to the common centre, turned into electrons and binned."""
+
+    cell_y: NDArray[np.int64]
+    cell_x: NDArray[np.int64]
+    cells: tuple[int, int]
+    step: int
+    moves: NDArray[np.int64]
+    offset: float
+    scale: float
+
+
+def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bool_] | None = None) -> Features:
+    """Return the features of a scan: one read of a sample, to find out what differs, and one of everything.
+
+    Parameters
+    ----------
+    scan : Scan
+    survey : Survey
+        Of the same scan: its centre, beam radius, descan and noise model are used.
+    detector_mask : (k_y, k_x) bool, optional
+        True = use. Without it, all pixels outside of 1.5 radii of the direct beam.
+
+    Raises
+    ------
+    InputError
+        If no detector pixel is left.
+    """
+    mask = detector_mask if detector_mask is not None else outside_beam(survey)
+    mask = mask & survey.detector_mask
+    if not mask.any():
+        raise InputError("detector_mask: no usable detector pixel is left outside of the direct beam")
+    binning = _binning(survey)
+    inside = np.zeros(binning.cells, np.int64)
+    np.add.at(inside, np.ix_(binning.cell_y, binning.cell_x), mask)
+    use = inside == binning.step**2 if (inside == binning.step**2).any() else inside > 0
+    strips, patterns = _sample(scan, binning)
+    model = survey.noise
+    basis = find_basis(strips, patterns, use, binning.step**2 * (model.read_noise * binning.scale) ** 2)
+    values = np.empty((*scan.scan_shape, basis.matrix.shape[1]), np.float32)
+
+    def project(block: Block) -> None:
+        width = scan.shape[1]
+        flat = block.core.reshape(-1, *scan.detector_shape)
+        out = values[block.start : block.stop].reshape(len(flat), -1)
+        moves = binning.moves[block.start : block.stop].reshape(-1, 2)
+        in_threads(lambda a, b: _project(flat, moves, a, b, binning, basis, out), len(flat), longest=max(width, 64))
+
+    run_pass(scan, project, stage="features")
+    noise = np.maximum(values[..., -1].astype(np.float64), 1e-6)
+    if binning.scale * model.read_noise > 0:
+        silent = binning.step**2 * (model.read_noise * binning.scale) ** 2
+        noise += silent * float(basis.matrix[:, -1].sum())
+    return Features(
+        np.ascontiguousarray(values[..., :-1]), noise, basis, binning.cells, survey.centre_px / binning.step
+    )
+
+
+def _project(
+    flat: NDArray[np.generic],
+    moves: NDArray[np.int64],
+    first: int,
+    last: int,
+    binning: _Binning,
+    basis: Basis,
+    out: NDArray[np.float32],
+) -> None:
+    project_patterns(
+        flat,
+        moves,
+        first,
+        last,
+        binning.cell_y,
+        binning.cell_x,
+        binning.offset,
+        binning.scale,
+        binning.cells,
+        basis.matrix,
+        out,
+    )
+
+
+def outside_beam(survey: Survey) -> NDArray[np.bool_]:
+    """Return the pixels outside of the direct beam (k_y, k_x); all of them if there is none."""
+    shape = survey.mean.shape
+    if not np.isfinite(survey.beam_radius_px):
+        return np.ones(shape, bool)
+    centre = (float(survey.centre_px[0]), float(survey.centre_px[1]))
+    return annular_mask((shape[0], shape[1]), centre_px=centre, inner_px=_BEAM_EDGE * survey.beam_radius_px)
+
+
+def _binning(survey: Survey) -> _Binning:
+    height, width = survey.mean.shape
+    step = max(1, min(height, width) // _BINNED)
+    cells = -(-height // step), -(-width // step)
+    return _Binning(
+        np.arange(height) // step,
+        np.arange(width) // step,
+        cells,
+        step,
+        np.rint(survey.descan_px).astype(np.int64),
+        survey.noise.offset,
+        1 / survey.noise.gain if survey.noise.gain > 0 else 1.0,
+    )
+
+
+def _sample(scan: Scan, binning: _Binning) -> tuple[list[NDArray[np.float32]], int]:
+    """Return tiles of the scan in strips of neighbours, and the positions in one: all of a small scan."""
+    height, width = scan.scan_shape
+    edge = next((t for t in _TILE if (height // t) * (width // t) <= _TILES), _TILE[-1])
+    tile = min(edge, height), min(edge, width)
+    rows, columns = height // tile[0], width // tile[1]
+    if rows * columns <= _TILES:
+        spans = [(0, rows)]
+    else:
+        number = max(1, min(_TILES // (_STRIP * columns), rows // _STRIP))
+        starts = np.linspace(0, rows - _STRIP, number + 2).round().astype(int)[1:-1]
+        spans = [(int(start), min(_STRIP, rows)) for start in starts]
+    most = max(1, int(0.2 * memory_budget() / max(1, scan.nbytes // height) / tile[0]))
+    strips = []
+    for start, count in spans:
+        strip = np.zeros((count, columns, *binning.cells), np.float32)
+        for row in range(0, count, most):
+            end = min(row + most, count)
+            first, last = (start + row) * tile[0], (start + end) * tile[0]
+            _add(scan.read(first, last), binning.moves[first:last], tile, binning, strip[row:end])
+        strips.append(strip)
+    return strips, tile[0] * tile[1]
+
+
+def _add(
+    patterns: NDArray[np.generic],
+    moves: NDArray[np.int64],
+    tile: tuple[int, int],
+    binning: _Binning,
+    tiles: NDArray[np.float32],
+) -> None:
+    def work(first: int, last: int) -> None:
+        add_tiles(
+            patterns,
+            moves,
+            first,
+            last,
+            binning.cell_y,
+            binning.cell_x,
+            binning.offset,
+            binning.scale,
+            tile,
+            tiles,
+        )
+
+    in_threads(work, tiles.shape[1])

@@ -1,0 +1,198 @@
+"""Positions near boundaries as mixtures of the domains around them, and fragments that are nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, find_objects, generate_binary_structure, maximum_filter, minimum_filter
+from scipy.optimize import nnls
+
+from clustem.passes import in_threads
+from clustem.segmentation._mixture_kernels import mix_positions, settle_labels
+
+_NEAR = 6  # regions that a pattern may be a mixture of
+_REACH = 2  # positions from which they come
+_LEAST = 4  # positions of a core, and of a region without one whose mean is taken
+_ATTRACTION = 1.0  # of a neighbour with the same label, in units of half χ²
+_SWEEPS = 4
+_EXPLAINED = 0.5  # of the energy of a fragment, by which it is taken for a mixture
+_SECOND = 0.15  # share that the second region of a mixture has at least
+_SQUARE = np.ones((3, 3), bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """What every pattern is made of.
+
+    Attributes
+    ----------
+    labels : (scan_y, scan_x, 3) int32
+        The domains with the three largest shares, 0 = none.
+    fractions : (scan_y, scan_x, 3) float32
+        Their shares, falling, of sum 1 or less; 0 where there is no domain near.
+    unexplained : (scan_y, scan_x) bool
+        Positions that no mixture of the domains around them explains.
+    """
+
+    labels: NDArray[np.int32]
+    fractions: NDArray[np.float32]
+    unexplained: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Cores:
+    """Positions whose neighbours belong to the same region, and their mean patterns.
+
+    Attributes
+    ----------
+    inside : (scan_y, scan_x) bool
+    members : (K,) int64
+        Positions of each core; 0 for a region without one.
+    whole : (K,) bool
+        Whether a core is one of whole 3×3 neighbourhoods.
+    means : (K, d) float64
+    """
+
+    inside: NDArray[np.bool_]
+    members: NDArray[np.int64]
+    whole: NDArray[np.bool_]
+    means: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Shares:
+    """Regions around every position and their shares, see mix_positions."""
+
+    near: NDArray[np.int32]
+    shares: NDArray[np.float32]
+    energies: NDArray[np.float32]
+    rest: NDArray[np.float64]
+
+
+def find_cores(patterns: NDArray[np.float32], labels: NDArray[np.int64]) -> Cores:
+    """Return the cores of regions 0 … K−1 of labels (scan_y, scan_x) and their mean patterns (scan_y, scan_x, d).
+
+    A core is made of the positions whose eight neighbours are in the same region, of those whose four neighbours are
+    if there are fewer than four, or else of the whole region.
+    """
+    number = int(labels.max(initial=-1)) + 1
+    inside, members, whole = np.zeros(labels.shape, bool), np.zeros(number, np.int64), np.zeros(number, bool)
+    for shape in (_SQUARE, generate_binary_structure(2, 1), np.ones((1, 1), bool)):
+        same = (maximum_filter(labels, footprint=shape, mode="nearest") == labels) & (
+            minimum_filter(labels, footprint=shape, mode="nearest") == labels
+        )
+        same &= labels >= 0
+        counts = np.bincount(labels[same], minlength=number)
+        new = (members == 0) & (counts >= _LEAST)
+        if shape is _SQUARE:
+            whole = new
+        members[new] = counts[new]
+        inside |= same & np.where(labels >= 0, np.append(new, False)[labels], False)
+    sums = np.zeros((number, patterns.shape[2]))
+    for d in range(patterns.shape[2]):
+        sums[:, d] = np.bincount(labels[inside], patterns[inside, d], minlength=number)
+    return Cores(inside, members, whole, sums / np.maximum(members, 1)[:, None])
+
+
+def refine_labels(
+    patterns: NDArray[np.float32], labels: NDArray[np.int64], *, least: int, rounds: int
+) -> NDArray[np.int64]:
+    """Give every position to the region with the largest share in its pattern.
+
+    Parameters
+    ----------
+    patterns : (scan_y, scan_x, d) float32
+        Linear in the counts, with noise of variance 1.
+    labels : (scan_y, scan_x) int64
+        Regions 0 …, −1 = in none, to be given to one. Those below `least` positions are given to others, too.
+    rounds : int
+        The means are computed anew before each.
+
+    Notes
+    -----
+    Non-negative least squares against the mean patterns of the cores of all regions within two positions, a position's
+    own counts left out. How much worse another label would be, in χ², is weighed against the labels around.
+    """
+    sizes = np.append(np.bincount(labels[labels >= 0], minlength=1), 0)
+    labels = np.where(sizes[labels] >= least, labels, -1)
+    for _ in range(rounds):
+        found = _mix(patterns, labels, find_cores(patterns, labels))
+        labels = labels.copy()
+        settle_labels(found.near, found.energies, _ATTRACTION, _SWEEPS, labels)
+    return labels
+
+
+def mixture_of(patterns: NDArray[np.float32], labels: NDArray[np.int32]) -> Mixture:
+    """Return what every pattern is made of, for final labels 1 … K (scan_y, scan_x), 0 = in no domain."""
+    regions = labels.astype(np.int64) - 1
+    found = _mix(patterns, regions, find_cores(patterns, regions))
+    order = np.argsort(-found.shares, axis=2, kind="stable")[..., :3]
+    shares = np.take_along_axis(found.shares, order, axis=2)
+    near = np.take_along_axis(found.near, order, axis=2) + 1
+    whole = np.maximum(found.shares.sum(axis=2), 1e-12)[..., None]
+    size = patterns.shape[2]
+    energy = (patterns.astype(np.float64) ** 2).sum(axis=2)
+    strange = (found.rest > size + 6 * np.sqrt(2 * size)) & (found.rest - size > 0.7 * np.maximum(energy - size, 0))
+    return Mixture(
+        np.where(shares > 0, near, 0).astype(np.int32),
+        (np.where(shares > 0, shares, 0) / whole).astype(np.float32),
+        strange & (found.near[..., 0] >= 0),
+    )
+
+
+def _mix(patterns: NDArray[np.float32], labels: NDArray[np.int64], cores: Cores) -> _Shares:
+    shape = (*labels.shape, _NEAR)
+    found = _Shares(
+        np.empty(shape, np.int32), np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(labels.shape)
+    )
+
+    def work(first: int, last: int) -> None:
+        mix_positions(
+            patterns,
+            labels,
+            cores.members > 0,
+            cores.means,
+            cores.members,
+            cores.inside,
+            _REACH,
+            first,
+            last,
+            found.near,
+            found.shares,
+            found.energies,
+            found.rest,
+        )
+
+    in_threads(work, labels.shape[0], longest=16)
+    return found
+
+
+def dissolve_mixtures(patterns: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Set regions to −1 that are nothing but the overlap of the regions around them.
+
+    Such a region has no position with all neighbours in it, and at least half of the energy of its mean pattern is a
+    mixture of at least two regions that touch it. The smallest regions are judged first.
+    """
+    labels = labels.copy()
+    cores = find_cores(patterns, labels)
+    sizes = np.bincount(labels[labels >= 0], minlength=len(cores.members))
+    boxes = find_objects(labels + 1)
+    for k in np.argsort(sizes, kind="stable").tolist():
+        if sizes[k] == 0 or cores.whole[k]:
+            continue
+        window = tuple(slice(max(0, part.start - 3), part.stop + 3) for part in boxes[k])
+        here = labels[window]
+        mine = here == k
+        around = np.unique(here[binary_dilation(mine, _SQUARE, iterations=2) & ~mine])
+        near = [j for j in around.tolist() if j >= 0 and cores.whole[j]]
+        if len(near) < 2:
+            continue
+        mean = patterns[window][mine].mean(axis=0, dtype=np.float64)
+        shares, rest = nnls(cores.means[near].T, mean)
+        chance = mean.size / sizes[k]
+        explained = 1 - max(rest**2 - chance, 0) / max(float(mean @ mean) - chance, 1e-12)
+        if explained >= _EXPLAINED and np.sort(shares)[-2] >= _SECOND:
+            here[mine] = -1
+    return labels
