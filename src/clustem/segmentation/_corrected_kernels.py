@@ -97,7 +97,8 @@ def noise_terms(gathered: Array, blurred: Array, back: Array, own: Array, plan: 
     noise (6,) is gain, offset, squared read noise of a bin, sharing, spread and middle of the blur. The lines are the
     variance, the features blurred back, their product less the own share, and the variance blurred and weighted.
     """
-    gain, read, sharing, spread, middle = noise[0], noise[2], noise[3], noise[4], noise[5]
+    gain, read, sharing = np.float32(noise[0]), np.float32(noise[2]), np.float32(noise[3])
+    spread, middle = np.float32(noise[4]), np.float32(noise[5])
     signal, chance = 0.0, 0.0
     for k in range(gathered.size):
         variance = sharing * (gain * gathered[k] + read * plan[0, k])

@@ -224,7 +224,7 @@ def _products(
     numbers = np.array(
         [noise.gain, noise.offset, read * chain.binning**2, sharing, chain.spread, chain.middle], dtype=float
     )
-    weight = chain.weight.ravel()
+    maps, weight = maps.astype(np.float32), chain.weight.ravel().astype(np.float32)  # read for every pattern
 
     def process(block: Block) -> None:
         here = slice(block.start, block.stop)
