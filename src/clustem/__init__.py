@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from clustem.scan import Scan as Scan
     from clustem.segmentation import Domains as Domains
     from clustem.segmentation import MergeTree as MergeTree
+    from clustem.segmentation import Mixture as Mixture
     from clustem.segmentation import SimilarityMap as SimilarityMap
     from clustem.segmentation import adjusted_rand_index as adjusted_rand_index
     from clustem.segmentation import contours as contours
@@ -58,6 +59,7 @@ _HOME = {
     "segmentation": (
         "Domains",
         "MergeTree",
+        "Mixture",
         "SimilarityMap",
         "adjusted_rand_index",
         "contours",

@@ -72,13 +72,18 @@ def run(
         Path, typer.Option("--output", "-o", help="The results folder to make.", rich_help_panel=_OUTPUT)
     ],
     *,
-    method: Annotated[str | None, typer.Option(help="published, or labels.", rich_help_panel=_SEGMENTATION)] = None,
+    method: Annotated[
+        str | None, typer.Option(help="noise-aware, published, or labels.", rich_help_panel=_SEGMENTATION)
+    ] = None,
+    similarity: Annotated[
+        float | None, typer.Option(help="noise-aware: from which regions are one.", rich_help_panel=_SEGMENTATION)
+    ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Cosine similarity in (-1, 1); left out, one is chosen.", rich_help_panel=_SEGMENTATION),
+        typer.Option(help="published: cosine similarity; left out, one is chosen.", rich_help_panel=_SEGMENTATION),
     ] = None,
     smooth_sigma: Annotated[
-        float | None, typer.Option(help="Blur before comparison, px.", rich_help_panel=_SEGMENTATION)
+        float | None, typer.Option(help="published: blur, px.", rich_help_panel=_SEGMENTATION)
     ] = None,
     detector_mask: Annotated[
         str | None,
@@ -93,9 +98,11 @@ def run(
     min_size: Annotated[
         int | None, typer.Option(help="Smallest domain, positions.", rich_help_panel=_SEGMENTATION)
     ] = None,
-    border: Annotated[str | None, typer.Option(help="full, or published.", rich_help_panel=_SEGMENTATION)] = None,
+    border: Annotated[
+        str | None, typer.Option(help="published: full, or published.", rich_help_panel=_SEGMENTATION)
+    ] = None,
     prefilter: Annotated[
-        bool | None, typer.Option(help="Average with similar neighbours first.", rich_help_panel=_SEGMENTATION)
+        bool | None, typer.Option(help="published: average similar neighbours first.", rich_help_panel=_SEGMENTATION)
     ] = None,
     labels: Annotated[
         str | None, typer.Option(help="Your own label image (.npy .tif).", rich_help_panel=_SEGMENTATION)
@@ -142,6 +149,7 @@ def run(
                 output=output,
                 force=force,
                 method=method,
+                similarity=similarity,
                 threshold=threshold,
                 smooth_sigma=smooth_sigma,
                 detector_mask=detector_mask,

@@ -16,7 +16,7 @@ from clustem.segmentation import adjusted_rand_index
 
 SAMPLE = "clustem:film_au"
 _LEAST = 10  # positions of a true domain for it to be expected
-_COMMAND = f"clustem run {SAMPLE} --detector-mask outside-beam --smooth-sigma 1 -o FOLDER"
+_COMMAND = f"clustem run {SAMPLE} -o FOLDER"
 
 
 def run_demo(output: str | Path, *, force: bool = False) -> tuple[Results, str]:
@@ -25,7 +25,7 @@ def run_demo(output: str | Path, *, force: bool = False) -> tuple[Results, str]:
     The sample is a simulated gold film (multislice) of 18 domains at 2000 electrons per pattern. Raises what
     :func:`clustem.run` raises.
     """
-    results = run(SAMPLE, output=output, force=force, detector_mask="outside-beam", smooth_sigma=1.0)
+    results = run(SAMPLE, output=output, force=force)
     truth = sample_truth()
     labels = results.domains.labels
     inside = maximum_filter(truth, 3) == minimum_filter(truth, 3)

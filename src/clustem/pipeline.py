@@ -38,6 +38,7 @@ def run(
     output: str | Path | None = None,
     force: bool = False,
     method: str | None = None,
+    similarity: float | None = None,
     threshold: float | None = None,
     smooth_sigma: float | None = None,
     detector_mask: ArrayLike | str | Path | None = None,
@@ -66,7 +67,7 @@ def run(
         The results folder: it appears whole, or not at all. Without it nothing is written.
     force : bool
         Whether an existing results folder is replaced.
-    method, threshold, smooth_sigma, min_size, border, prefilter, labels
+    method, similarity, threshold, smooth_sigma, min_size, border, prefilter, labels
         As for :func:`clustem.segment`; labels imply ``method="labels"``.
     detector_mask : bool array, image file, or word, optional
         Words are ``"outside-beam"`` (from 1.5 radii of the direct beam), ``"annulus:INNER-OUTER"`` (px about the
@@ -93,19 +94,21 @@ def run(
 
     Notes
     -----
-    Three reads of the scan: survey, similarities, averages. Hot and dead pixels are replaced by the median around
-    them and not compared. The same input gives the same bytes in every file but `run.log`.
+    Three reads of the scan: survey, features or similarities, averages; ``"noise-aware"`` also reads a sample. Hot and
+    dead pixels are replaced by the median around them and not compared. The same input gives the same bytes in every
+    file but `run.log`.
 
     Examples
     --------
     >>> import clustem
-    >>> results = clustem.run("clustem:film_au", detector_mask="outside-beam", smooth_sigma=1)
-    >>> 15 <= results.domains.number <= 25
-    True
+    >>> results = clustem.run("clustem:film_au")
+    >>> results.domains.number
+    15
     """
     images = {"detector_mask": detector_mask, "scan_mask": scan_mask, "labels": labels}
     options = {
         "method": "labels" if labels is not None and method is None else method,
+        "similarity": similarity,
         "threshold": threshold,
         "smooth_sigma": smooth_sigma,
         "min_size": min_size,
@@ -191,21 +194,20 @@ def _compute(job: _Job) -> Results:
     scan, recipe = job.scan, job.recipe
     found = survey_scan(scan, gain=recipe.gain, offset=recipe.offset, read_noise=recipe.read_noise)
     logger.info("survey: beam at %s, radius %.2f px", found.centre_px.round(2), found.beam_radius_px)
-    if recipe.method == "labels":
-        domains = segment(scan, method="labels", labels=job.images.get("labels"))
-    else:
-        domains = segment(
-            mend_pixels(scan, found.bad_pixels),
-            method=recipe.method,  # type: ignore[arg-type]
-            threshold=recipe.threshold,
-            smooth_sigma=recipe.smooth_sigma,
-            detector_mask=_detector_mask(job, found),
-            scan_mask=_scan_mask(job, found),
-            min_size=recipe.min_size,
-            border=recipe.border,  # type: ignore[arg-type]
-            prefilter=recipe.prefilter,
-            labels=job.images.get("labels"),
-        )
+    domains = segment(
+        mend_pixels(scan, found.bad_pixels) if recipe.method == "published" else scan,
+        method=recipe.method,  # type: ignore[arg-type]
+        similarity=recipe.similarity,
+        threshold=recipe.threshold,
+        smooth_sigma=recipe.smooth_sigma,
+        detector_mask=None if recipe.method == "labels" else _detector_mask(job, found),
+        scan_mask=_scan_mask(job, found),
+        min_size=recipe.min_size,
+        border=recipe.border,  # type: ignore[arg-type]
+        prefilter=recipe.prefilter,
+        labels=job.images.get("labels"),
+        survey=found,
+    )
     logger.info("segmentation: domains: %d; %s", domains.number, domains.reason)
     averages = average(scan, domains, survey=found, centre=recipe.centre)
     shown = replace(recipe, source=scan.name).to_tables()
@@ -213,10 +215,10 @@ def _compute(job: _Job) -> Results:
 
 
 def _detector_mask(job: _Job, found: Survey) -> NDArray[np.bool_] | None:
-    """Return the pixels that are compared: those asked for, without bad ones; None = all."""
+    """Return the pixels that are compared: those asked for, without bad ones; None = as the method has it."""
     word, image = job.recipe.detector_mask, job.images.get("detector_mask")
     if word is None:
-        return found.usable
+        return found.usable if job.recipe.method == "published" else None
     if image is not None:
         mask = load_mask(image, job.scan.detector_shape, name="detector_mask")
     elif word == "beam-stop":

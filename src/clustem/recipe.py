@@ -11,7 +11,7 @@ from typing import Any
 
 from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
-from clustem.segmentation import METHODS, PublishedParameters
+from clustem.segmentation import NoiseAwareParameters, PublishedParameters, check_options, has_option
 from clustem.surveying import NoiseModel
 
 _TABLES = {
@@ -19,6 +19,7 @@ _TABLES = {
     "noise": ("gain", "offset", "read_noise"),
     "segmentation": (
         "method",
+        "similarity",
         "threshold",
         "smooth_sigma",
         "detector_mask",
@@ -30,7 +31,7 @@ _TABLES = {
     ),
     "averaging": ("centre",),
 }
-_NUMBERS = ("threshold", "smooth_sigma", "gain", "offset", "read_noise")
+_NUMBERS = ("similarity", "threshold", "smooth_sigma", "gain", "offset", "read_noise")
 _IMAGES = ("detector_mask", "scan_mask", "labels")
 _DETECTOR_WORDS = ("outside-beam", "beam-stop", "annulus:")
 _SCAN_WORDS = ("sample",)
@@ -54,7 +55,8 @@ class Recipe:
     detector_shape: tuple[int, int] | None = None
     dtype: str | None = None
     calibration: Calibration = field(default_factory=Calibration)
-    method: str = "published"
+    method: str = "noise-aware"
+    similarity: float = 0.6
     threshold: float | None = None
     smooth_sigma: float = 0.0
     detector_mask: str | None = None
@@ -77,10 +79,11 @@ class Recipe:
 
     def check(self) -> None:
         """Raise InputError if the method is unknown, a parameter is out of range, or a word for a mask is."""
-        if self.method not in METHODS:
-            raise InputError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
-        if self.method == "labels":
-            self._check_labels()
+        names = [name for name in _TABLES["segmentation"] if name != "method"]
+        check_options(self.method, {name: getattr(self, name) for name in names})
+        if self.method == "labels" and self.labels is None:
+            raise InputError("labels: method 'labels' needs a label image")
+        NoiseAwareParameters(self.similarity, self.min_size)
         PublishedParameters(self.threshold, self.smooth_sigma, self.min_size, self.border, self.prefilter)  # type: ignore[arg-type]
         NoiseModel().overridden(gain=self.gain, offset=self.offset, read_noise=self.read_noise)
         for name, words in MASK_WORDS.items():
@@ -90,23 +93,14 @@ class Recipe:
         if self.detector_mask is not None and self.detector_mask.startswith("annulus:"):
             annulus_radii(self.detector_mask)
 
-    def _check_labels(self) -> None:
-        if self.labels is None:
-            raise InputError("labels: method 'labels' needs a label image")
-        known = ("method", "labels")
-        for item in fields(self):
-            if (
-                item.name in _TABLES["segmentation"]
-                and item.name not in known
-                and getattr(self, item.name) != item.default
-            ):
-                raise InputError(
-                    f"{item.name}: method 'labels' takes the domains from the label image and has no such option"
-                )
-
     def to_tables(self) -> dict[str, dict[str, Any]]:
         """Return the parameters by table and name; those that are None are left out."""
         tables = {table: {name: getattr(self, name) for name in names} for table, names in _TABLES.items()}
+        tables["segmentation"] = {
+            name: value
+            for name, value in tables["segmentation"].items()
+            if name == "method" or has_option(self.method, name)
+        }
         tables["calibration"] = self.calibration.to_dict()
         order = ("input", "calibration", "noise", "segmentation", "averaging")
         return {

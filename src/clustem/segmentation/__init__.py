@@ -4,10 +4,11 @@ from clustem.segmentation.agreement import adjusted_rand_index
 from clustem.segmentation.corrected import SimilarityMap, similarity_map
 from clustem.segmentation.domains import Domains
 from clustem.segmentation.listing import domain_table
+from clustem.segmentation.mixtures import Mixture
 from clustem.segmentation.outlines import contours
-from clustem.segmentation.parameters import LabelsParameters, PublishedParameters
+from clustem.segmentation.parameters import LabelsParameters, NoiseAwareParameters, PublishedParameters
 from clustem.segmentation.prefilter import published_prefilter
-from clustem.segmentation.segmenting import METHODS, segment
+from clustem.segmentation.segmenting import METHODS, check_options, has_option, segment
 from clustem.segmentation.similarity import check_blur, published_similarity
 from clustem.segmentation.tree import MergeTree
 
@@ -16,12 +17,16 @@ __all__ = [
     "Domains",
     "LabelsParameters",
     "MergeTree",
+    "Mixture",
+    "NoiseAwareParameters",
     "PublishedParameters",
     "SimilarityMap",
     "adjusted_rand_index",
     "check_blur",
+    "check_options",
     "contours",
     "domain_table",
+    "has_option",
     "published_prefilter",
     "published_similarity",
     "segment",

@@ -72,6 +72,7 @@ def mix_positions(
     means: Array,
     members: Array,
     inside: Array,
+    favour: Array,
     reach: int,
     first: int,
     last: int,
@@ -85,7 +86,7 @@ def mix_positions(
     labels (scan_y, scan_x) are regions 0 … or −1, live (K,) those with a mean (K, d), which is over members (K,)
     positions, those inside (scan_y, scan_x); a position's own counts are left out of it. Filled are near (scan_y,
     scan_x, m) regions, −1 = none; their shares, not negative; energies, half the increase of χ² if a region had as
-    large a share as the largest; and rest (scan_y, scan_x), χ² of the whole.
+    large a share, times favour (K,), as the largest; and rest (scan_y, scan_x), χ² of the whole.
     """
     most, size = near.shape[2], patterns.shape[2]
     found = np.empty(most, np.int64)
@@ -118,7 +119,7 @@ def mix_positions(
             top, ridge = 0, 0.0
             for i in range(number):
                 ridge = max(ridge, gram[i, i])
-                if share[i] > share[top]:
+                if favour[found[i]] * share[i] > favour[found[top]] * share[top]:
                     top = i
             for d in range(size):
                 left = np.float64(pattern[d])
@@ -131,8 +132,9 @@ def mix_positions(
             for i in range(number):
                 near[y, x, i], shares[y, x, i] = found[i], share[i]
                 if i != top:
-                    spread = inverse[i, i] + inverse[top, top] - 2.0 * inverse[i, top]
-                    energies[y, x, i] = 0.5 * (share[top] - share[i]) ** 2 / max(spread, 1e-300)
+                    a, b = favour[found[top]], favour[found[i]]
+                    spread = b * b * inverse[i, i] + a * a * inverse[top, top] - 2.0 * a * b * inverse[i, top]
+                    energies[y, x, i] = 0.5 * (a * share[top] - b * share[i]) ** 2 / max(spread, 1e-300)
 
 
 @compiled()

@@ -17,7 +17,7 @@ _FAINT = 0.05  # of the energy of a sum: less is never taken for its signal
 
 
 @compiled(fastmath={"reassoc", "contract"})
-def ward_cost(a: Array, b: Array, count_a: float, count_b: float) -> float:
+def ward_cost(a: Array, b: Array, count_a: float, count_b: float) -> Any:
     """Increase of the sum of squares when regions of sums a, b (d,) and so many positions become one."""
     total = 0.0
     for d in range(a.size):
@@ -27,7 +27,7 @@ def ward_cost(a: Array, b: Array, count_a: float, count_b: float) -> float:
 
 
 @compiled(fastmath={"reassoc", "contract"})
-def similarity_of(a: Array, b: Array, noise_a: float, noise_b: float) -> float:
+def similarity_of(a: Array, b: Array, noise_a: float, noise_b: float) -> Any:
     """Cosine of two sums (d,), corrected for the energy of their noise; 0 where there is none."""
     product, energy_a, energy_b = 0.0, 0.0, 0.0
     for d in range(a.size):
@@ -39,7 +39,7 @@ def similarity_of(a: Array, b: Array, noise_a: float, noise_b: float) -> float:
 
 
 @compiled()
-def cost_of(sums: Array, counts: Array, noise: Array, a: int, b: int, kind: int) -> float:
+def cost_of(sums: Array, counts: Array, noise: Array, a: int, b: int, kind: int) -> Any:
     """Cost of joining two regions: Ward's, or the negative similarity."""
     if kind == 0:
         return ward_cost(sums[a], sums[b], counts[a], counts[b])
@@ -47,7 +47,7 @@ def cost_of(sums: Array, counts: Array, noise: Array, a: int, b: int, kind: int)
 
 
 @compiled()
-def comes_before(costs: Array, pairs: Array, m: int, n: int) -> bool:
+def comes_before(costs: Array, pairs: Array, m: int, n: int) -> Any:
     """Whether entry m of a heap comes before entry n: by cost, then by the regions it joins."""
     if costs[m] != costs[n]:
         return costs[m] < costs[n]

@@ -1,7 +1,7 @@
 """The few directions in which the patterns of a scan differ, found without knowing the domains.
 
 A pattern, binned, is blurred (H), freed of its share of the scan mean, and divided by the square root of the mean, which
-makes the noise equal everywhere. What two neighbours have in common beyond chance is signal, because their noise is
+makes the noise even. What two neighbours have in common beyond chance is signal, as their noise is
 independent: so the directions are the eigenvectors of the covariance between neighbouring tiles of the scan, and the
 most negative eigenvalue says how large chance makes them. Everything is linear: a pattern times one matrix.
 """
@@ -118,8 +118,8 @@ def _blur(patterns: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _covariance(matrix: Array, variance: Array) -> Array:
-    covariance = (matrix * variance) @ matrix.T
-    return covariance + 1e-9 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    covariance: Array = (matrix * variance) @ matrix.T
+    return np.asarray(covariance + 1e-9 * np.trace(covariance) / len(covariance) * np.eye(len(covariance)))
 
 
 def _shared_directions(contrast: Array, strips: list[tuple[int, ...]]) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from clustem.segmentation.features import Features
 _REACHES = (2.5, 3.5, 4.5, 6.5, 9.5, np.inf)  # positions from the boundary; the first that is precise enough counts
 _NEAREST = (0.5, 1.0)  # positions left out at the boundary, of narrow and of wide strips
 _PRECISE = 0.08  # standard error of a similarity that is good enough
+_NEGLIGIBLE = 0.3  # χ² per electron: between different crystals it is 5 and more, within one grain 0.05 to 0.3
 _LEAST = 6  # positions of a region that takes part
 _CONTACT = 3  # positions that touch the other region
 _STRIP = 4  # positions of a strip
@@ -25,10 +27,13 @@ class Comparison:
     Attributes
     ----------
     similarity, error : float
+    most : float
+        χ² between the two mean patterns, per electron, plus one standard error: how much they differ at most.
     """
 
     similarity: float
     error: float
+    most: float = np.inf
 
 
 def compare_sums(
@@ -55,13 +60,12 @@ class Strips:
     """Similarity of neighbouring regions close to their common boundary."""
 
     def __init__(self, features: Features, labels: NDArray[np.int64]) -> None:
-        self.contrasts, self.noise = features.contrasts, features.noise
-        self.variance = features.noise_variance
+        self.features, self.variance = features, features.noise_variance
         self.labels = labels.copy()
         self.boxes = find_objects(self.labels + 1)
 
     def compare(self, a: int, b: int) -> Comparison | None:
-        """Return the similarity of strips on both sides, as narrow as their noise allows; None if they are too small."""
+        """Return the similarity of strips on both sides, as narrow as noise allows; None if they are too small."""
         found = None
         for reach in _REACHES:
             window = self._window(a, b, reach)
@@ -72,13 +76,23 @@ class Strips:
             sides = mine & (from_b > nearest) & (from_b <= reach), other & (from_a > nearest) & (from_a <= reach)
             if min(int(side.sum()) for side in sides) < _STRIP:
                 continue
-            contrasts, noise = self.contrasts[window], self.noise[window]
-            sums = [contrasts[side].sum(axis=0, dtype=np.float64) for side in sides]
-            doses = [float(noise[side].sum()) for side in sides]
-            found = compare_sums(sums[0], sums[1], doses[0], doses[1], self.variance)
+            found = self._compare(window, sides)
             if found.error < _PRECISE:
                 break
         return found
+
+    def _compare(self, window: tuple[slice, slice], sides: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> Comparison:
+        values, noise = self.features.values[window], self.features.noise[window]
+        sums = [values[side].sum(axis=0, dtype=np.float64) for side in sides]
+        doses = [float(noise[side].sum()) for side in sides]
+        counts = [int(side.sum()) for side in sides]
+        weight = self.features.basis.weight
+        found = compare_sums(sums[0][:-1] * weight, sums[1][:-1] * weight, doses[0], doses[1], self.variance)
+        spread = doses[0] / counts[0] ** 2 + doses[1] / counts[1] ** 2
+        step = sums[0] / counts[0] - sums[1] / counts[1]
+        energy, electrons = float(step[:-1] @ step[:-1]), (sums[0][-1] / counts[0] + sums[1][-1] / counts[1]) / 2
+        least = energy - weight.size * spread + np.sqrt(2 * weight.size * spread**2 + 4 * spread * energy)
+        return Comparison(found.similarity, found.error, max(float(least), 0.0) / max(electrons, 1e-12))
 
     def _window(self, a: int, b: int, reach: float) -> tuple[slice, slice]:
         """Return the part of the scan that both strips lie in."""
@@ -112,19 +126,36 @@ def join_gradients(
     boundary, less its standard error.
     """
     strips = Strips(features, labels)
-    near = touching(labels)
-    values = {pair: _bound(strips, pair) for pair in near}
+    neighbours: dict[int, set[int]] = {}
+    queue: list[tuple[float, int, int]] = []
+    current: dict[tuple[int, int], float] = {}
+
+    def consider(a: int, b: int) -> None:
+        pair = _ordered(a, b)
+        current[pair] = _bound(strips, pair)
+        neighbours.setdefault(a, set()).add(b)
+        neighbours.setdefault(b, set()).add(a)
+        heapq.heappush(queue, (-current[pair], *pair))
+
+    for pair in touching(labels):
+        consider(*pair)
     joined = []
-    while values:
-        pair = max(values, key=lambda key: (values[key], -key[0], -key[1]))
-        if not values[pair] > similarity:
+    while queue:
+        negative, a, b = heapq.heappop(queue)
+        if current.get((a, b)) != -negative:
+            continue
+        if not -negative > similarity:
             break
-        joined.append((*pair, values.pop(pair)))
-        a, b = pair
+        joined.append((a, b, -negative))
         strips.join(a, b)
-        changed = {_ordered(a, *(k for k in key if k not in pair)) for key in values if a in key or b in key}
-        values = {key: value for key, value in values.items() if a not in key and b not in key}
-        values |= {key: _bound(strips, key) for key in sorted(changed)}
+        around = (neighbours[a] | neighbours.pop(b)) - {a, b}
+        for c in sorted(around):
+            current.pop(_ordered(b, c), None)
+            neighbours[c].discard(b)
+        current.pop((a, b))
+        neighbours[a] = set()
+        for c in sorted(around):
+            consider(a, c)
     return strips.labels, joined
 
 
@@ -134,7 +165,9 @@ def _ordered(a: int, b: int) -> tuple[int, int]:
 
 def _bound(strips: Strips, pair: tuple[int, int]) -> float:
     found = strips.compare(*pair)
-    return -np.inf if found is None else found.similarity - found.error
+    if found is None:
+        return -np.inf
+    return 1.0 - found.most if found.most < _NEGLIGIBLE else found.similarity - found.error
 
 
 def touching(labels: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.calibration import Calibration
-from clustem.segmentation.parameters import LabelsParameters, PublishedParameters
+from clustem.segmentation.mixtures import Mixture
+from clustem.segmentation.parameters import LabelsParameters, NoiseAwareParameters, PublishedParameters
 from clustem.segmentation.tree import MergeTree
 from clustem.tables import table_text
 
@@ -23,13 +24,18 @@ class Domains:
     labels : (scan_y, scan_x) int32
         0 = unassigned, domains are 1 … K.
     method : str
-        ``"published"`` or ``"labels"``.
-    parameters : PublishedParameters or LabelsParameters
+        ``"noise-aware"``, ``"published"`` or ``"labels"``.
+    parameters : NoiseAwareParameters, PublishedParameters or LabelsParameters
         Everything the method was given, with the threshold it used.
     similarity : (scan_y, scan_x) float64, optional
         Mean similarity of each position to its neighbours inside the scan; NaN for dead patterns.
     tree : MergeTree, optional
         The partition at every threshold.
+    mixture : Mixture, optional
+        What every pattern is made of; with ``"noise-aware"``.
+    confidence : (K,) float64, optional
+        Of each domain, 0 … 1: its overlap with what is found in its place in two halves of the data, which have
+        independent noise; with ``"noise-aware"``.
     reason : str
         How the partition was chosen.
     calibration : Calibration
@@ -38,9 +44,11 @@ class Domains:
 
     labels: NDArray[np.int32]
     method: str
-    parameters: PublishedParameters | LabelsParameters
+    parameters: NoiseAwareParameters | PublishedParameters | LabelsParameters
     similarity: NDArray[np.float64] | None = None
     tree: MergeTree | None = None
+    mixture: Mixture | None = None
+    confidence: NDArray[np.float64] | None = None
     reason: str = ""
     calibration: Calibration = field(default_factory=Calibration)
     warnings: tuple[str, ...] = ()

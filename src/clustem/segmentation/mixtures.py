@@ -19,6 +19,7 @@ _ATTRACTION = 1.0  # of a neighbour with the same label, in units of half χ²
 _SWEEPS = 4
 _EXPLAINED = 0.5  # of the energy of a fragment, by which it is taken for a mixture
 _SECOND = 0.15  # share that the second region of a mixture has at least
+_BACKGROUND = 0.35  # what a share of the background counts against one of a crystal
 _SQUARE = np.ones((3, 3), bool)
 
 
@@ -97,7 +98,12 @@ def find_cores(patterns: NDArray[np.float32], labels: NDArray[np.int64]) -> Core
 
 
 def refine_labels(
-    patterns: NDArray[np.float32], labels: NDArray[np.int64], *, least: int, rounds: int
+    patterns: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    *,
+    least: int,
+    rounds: int,
+    background: int | None = None,
 ) -> NDArray[np.int64]:
     """Give every position to the region with the largest share in its pattern.
 
@@ -109,6 +115,9 @@ def refine_labels(
         Regions 0 …, −1 = in none, to be given to one. Those below `least` positions are given to others, too.
     rounds : int
         The means are computed anew before each.
+    background : int, optional
+        The region without crystals: at the thin rim of a particle it holds most of the intensity, so that its share
+        counts for less.
 
     Notes
     -----
@@ -118,7 +127,7 @@ def refine_labels(
     sizes = np.append(np.bincount(labels[labels >= 0], minlength=1), 0)
     labels = np.where(sizes[labels] >= least, labels, -1)
     for _ in range(rounds):
-        found = _mix(patterns, labels, find_cores(patterns, labels))
+        found = _mix(patterns, labels, find_cores(patterns, labels), background)
         labels = labels.copy()
         settle_labels(found.near, found.energies, _ATTRACTION, _SWEEPS, labels)
     return labels
@@ -127,7 +136,7 @@ def refine_labels(
 def mixture_of(patterns: NDArray[np.float32], labels: NDArray[np.int32]) -> Mixture:
     """Return what every pattern is made of, for final labels 1 … K (scan_y, scan_x), 0 = in no domain."""
     regions = labels.astype(np.int64) - 1
-    found = _mix(patterns, regions, find_cores(patterns, regions))
+    found = _mix(patterns, regions, find_cores(patterns, regions), None)
     order = np.argsort(-found.shares, axis=2, kind="stable")[..., :3]
     shares = np.take_along_axis(found.shares, order, axis=2)
     near = np.take_along_axis(found.near, order, axis=2) + 1
@@ -142,7 +151,10 @@ def mixture_of(patterns: NDArray[np.float32], labels: NDArray[np.int32]) -> Mixt
     )
 
 
-def _mix(patterns: NDArray[np.float32], labels: NDArray[np.int64], cores: Cores) -> _Shares:
+def _mix(patterns: NDArray[np.float32], labels: NDArray[np.int64], cores: Cores, background: int | None) -> _Shares:
+    favour = np.ones(len(cores.members))
+    if background is not None:
+        favour[background] = _BACKGROUND
     shape = (*labels.shape, _NEAR)
     found = _Shares(
         np.empty(shape, np.int32), np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(labels.shape)
@@ -156,6 +168,7 @@ def _mix(patterns: NDArray[np.float32], labels: NDArray[np.int64], cores: Cores)
             cores.means,
             cores.members,
             cores.inside,
+            favour,
             _REACH,
             first,
             last,
@@ -169,11 +182,13 @@ def _mix(patterns: NDArray[np.float32], labels: NDArray[np.int64], cores: Cores)
     return found
 
 
-def dissolve_mixtures(patterns: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def dissolve_mixtures(
+    patterns: NDArray[np.float32], labels: NDArray[np.int64], background: int | None = None
+) -> NDArray[np.int64]:
     """Set regions to −1 that are nothing but the overlap of the regions around them.
 
     Such a region has no position with all neighbours in it, and at least half of the energy of its mean pattern is a
-    mixture of at least two regions that touch it. The smallest regions are judged first.
+    mixture of at least two regions that touch it, the background not counted. The smallest regions are judged first.
     """
     labels = labels.copy()
     cores = find_cores(patterns, labels)
@@ -186,7 +201,7 @@ def dissolve_mixtures(patterns: NDArray[np.float32], labels: NDArray[np.int64]) 
         here = labels[window]
         mine = here == k
         around = np.unique(here[binary_dilation(mine, _SQUARE, iterations=2) & ~mine])
-        near = [j for j in around.tolist() if j >= 0 and cores.whole[j]]
+        near = [j for j in around.tolist() if j >= 0 and j != background and cores.whole[j]]
         if len(near) < 2:
             continue
         mean = patterns[window][mine].mean(axis=0, dtype=np.float64)

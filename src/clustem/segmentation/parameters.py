@@ -56,13 +56,7 @@ class PublishedParameters:
                 )
             object.__setattr__(self, "threshold", float(value))
         object.__setattr__(self, "smooth_sigma", _finite("smooth_sigma", self.smooth_sigma, 0))
-        whole = isinstance(self.min_size, Integral) and not isinstance(self.min_size, bool)
-        if not whole or not 1 <= self.min_size < _MOST_POSITIONS:
-            raise InputError(
-                f"min_size: expected a whole number of positions of at least 1 and below {_MOST_POSITIONS}, "
-                f"got {self.min_size!r}"
-            )
-        object.__setattr__(self, "min_size", int(self.min_size))
+        object.__setattr__(self, "min_size", checked_size(self.min_size))
         if self.border not in ("full", "published"):
             raise InputError(f"border: expected 'full' or 'published', got {self.border!r}")
         if not isinstance(self.prefilter, bool):
@@ -71,6 +65,41 @@ class PublishedParameters:
     def with_threshold(self, threshold: float) -> PublishedParameters:
         """Return the same parameters with the threshold that was used."""
         return replace(self, threshold=threshold)
+
+
+@dataclass(frozen=True)
+class NoiseAwareParameters:
+    """Parameters of the noise-aware method, which need no change from one scan to another.
+
+    Parameters
+    ----------
+    similarity : float
+        Noise-corrected similarity, in (0, 1), of the mean patterns of two regions, or of both sides of their common
+        boundary, from which they are one domain. The default lies between what is measured inside bent grains
+        (0.66 and more) and across boundaries (below 0.5).
+    min_size : int
+        Smaller regions are given to those around them; in positions.
+    """
+
+    similarity: float = 0.6
+    min_size: int = 5
+
+    def __post_init__(self) -> None:
+        value = self.similarity
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
+            raise InputError(f"similarity: expected a number between 0 and 1 (both excluded), got {value!r}")
+        object.__setattr__(self, "similarity", float(value))
+        object.__setattr__(self, "min_size", checked_size(self.min_size))
+
+
+def checked_size(value: Any) -> int:
+    """Return a least size of a domain in positions, or raise InputError."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not 1 <= value < _MOST_POSITIONS:
+        raise InputError(
+            f"min_size: expected a whole number of positions of at least 1 and below {_MOST_POSITIONS}, got {value!r}"
+        )
+    return int(value)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +84,8 @@ def labels_after(merges: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 
 def _join(
     sums: NDArray[np.float32],
-    counts: NDArray[np.float64],
-    noise: NDArray[np.float64],
+    counts: NDArray[Any],
+    noise: NDArray[Any],
     first: NDArray[np.int64],
     second: NDArray[np.int64],
     kind: int,

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.segmentation.domains import Domains
-from clustem.segmentation.parameters import Border, LabelsParameters, PublishedParameters
+from clustem.segmentation.noise_aware import segment_noise_aware
+from clustem.segmentation.parameters import Border, LabelsParameters, NoiseAwareParameters, PublishedParameters
 from clustem.segmentation.published import segment_published
-from clustem.surveying import load_image
+from clustem.surveying import Survey, load_image, load_mask, mend_pixels
+from clustem.surveying import survey as survey_scan
 
-METHODS = ("published", "labels")
+METHODS = ("noise-aware", "published", "labels")
+_KNOWN = {
+    "noise-aware": ("similarity", "min_size", "detector_mask", "scan_mask"),
+    "published": ("threshold", "smooth_sigma", "min_size", "border", "prefilter", "detector_mask", "scan_mask"),
+    "labels": ("labels",),
+}
+_DEFAULTS = {
+    item.name: item.default for parameters in (NoiseAwareParameters, PublishedParameters) for item in fields(parameters)
+}
 
 
 def segment(
     scan: Any,
     *,
-    method: Literal["published", "labels"] = "published",
+    method: Literal["noise-aware", "published", "labels"] = "noise-aware",
+    similarity: float = 0.6,
     threshold: float | None = None,
     smooth_sigma: float = 0.0,
     detector_mask: ArrayLike | str | Path | None = None,
@@ -31,37 +43,46 @@ def segment(
     border: Border = "full",
     prefilter: bool = False,
     labels: ArrayLike | str | Path | None = None,
+    survey: Survey | None = None,
 ) -> Domains:
     """Divide a scan into domains of similar diffraction patterns.
 
     Parameters
     ----------
     scan : Scan, array (scan_y, scan_x, k_y, k_x), object with such `.data`, or path
-    method : {"published", "labels"}
-        ``"published"``: neighbours whose patterns have a cosine similarity of at least `threshold` belong together
-        (doi 10.1093/mam/ozag044). ``"labels"``: the domains are given by `labels`.
+    method : {"noise-aware", "published", "labels"}
+        ``"noise-aware"``: regions grow while noise, gradients and mixtures explain what differs; nothing needs to be
+        set. ``"published"``: neighbours whose patterns have a cosine similarity of at least `threshold` belong
+        together (doi 10.1093/mam/ozag044). ``"labels"``: the domains are given by `labels`.
+    similarity : float
+        Only for ``"noise-aware"``: noise-corrected similarity in (0, 1) of two regions from which they are one domain.
     threshold : float, optional
-        Cosine similarity in (−1, 1). Without it, the one whose partition is most stable is chosen;
+        Only for ``"published"``, as are `smooth_sigma`, `border` and `prefilter`. Cosine similarity in (−1, 1). Without
+        it, the one whose partition is most stable is chosen;
         ``Domains.reason`` says why.
     smooth_sigma : float
         Gaussian blur of the patterns before they are compared, detector px.
     detector_mask : (k_y, k_x) bool or image file, optional
-        True = use; compared are only these pixels.
+        True = use; compared are only these pixels. Without it, ``"published"`` compares all, and ``"noise-aware"``
+        those from twice the radius of the direct beam on.
     scan_mask : (scan_y, scan_x) bool or image file, optional
         True = use; other positions stay unassigned.
     min_size : int
-        Clusters of fewer positions stay unassigned.
+        Clusters of fewer positions stay unassigned, or with ``"noise-aware"`` go to those around them.
     border : {"full", "published"}
         Whether the two outermost rows and columns are treated as all others, or as in the authors' code.
     prefilter : bool
         Whether :func:`clustem.published_prefilter` runs first.
     labels : (scan_y, scan_x) integer array or image file, optional
         Only for ``method="labels"``: 0 = unassigned. Other values are renumbered 1 … K in rising order.
+    survey : Survey, optional
+        Of the same scan, if it has been made; ``"noise-aware"`` needs one and else makes it.
 
     Returns
     -------
     Domains
-        With ``border="full"`` numbered by falling size, with ``border="published"`` in the order of their seeds.
+        Numbered by falling size, with ``border="published"`` in the order of their seeds. With ``"noise-aware"``,
+        vacuum, or what else holds no crystal and scatters least, is 0.
 
     Raises
     ------
@@ -71,31 +92,64 @@ def segment(
     Examples
     --------
     >>> import clustem
-    >>> domains = clustem.segment("clustem:film_au", smooth_sigma=1, threshold=0.998)
-    >>> domains.labels.shape
-    (40, 40)
+    >>> domains = clustem.segment("clustem:film_au")
+    >>> domains.number
+    15
     """
     given = {
+        "similarity": similarity,
         "threshold": threshold,
         "smooth_sigma": smooth_sigma,
         "min_size": min_size,
         "border": border,
         "prefilter": prefilter,
     }
-    if method not in METHODS:
-        raise InputError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    masks = {"detector_mask": detector_mask, "scan_mask": scan_mask, "labels": labels}
+    check_options(method, given | masks)
     scan = open_scan(scan)
     if method == "labels":
-        defaults = {field.name: field.default for field in fields(PublishedParameters)}
-        foreign = [name for name, value in given.items() if value != defaults[name]]
-        foreign += [n for n, mask in (("detector_mask", detector_mask), ("scan_mask", scan_mask)) if mask is not None]
-        if foreign:
-            raise InputError(f"{foreign[0]}: method 'labels' takes the domains from labels and has no such option")
         return _given_domains(labels, scan)
-    if labels is not None:
-        raise InputError("labels: only method 'labels' takes a label image; give method='labels' with it")
-    parameters = PublishedParameters(**given)  # type: ignore[arg-type]
-    return segment_published(scan, parameters, detector_mask=detector_mask, scan_mask=scan_mask)
+    if method == "published":
+        published = PublishedParameters(**_known(method, given))
+        return segment_published(scan, published, detector_mask=detector_mask, scan_mask=scan_mask)
+    parameters = NoiseAwareParameters(**_known(method, given))
+    found = survey_scan(scan) if survey is None else survey
+    return segment_noise_aware(
+        mend_pixels(scan, found.bad_pixels) if found.bad_pixels.any() else scan,
+        found,
+        parameters,
+        detector_mask=_mask(detector_mask, scan.detector_shape, "detector_mask"),
+        scan_mask=_mask(scan_mask, scan.scan_shape, "scan_mask"),
+    )
+
+
+def check_options(method: str, options: Mapping[str, Any]) -> None:
+    """Raise InputError if a method is unknown, or an option differs from its default and the method has none such."""
+    if method not in METHODS:
+        raise InputError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    for name, value in options.items():
+        default = _DEFAULTS.get(name)
+        if has_option(method, name) or value is None or (default is not None and _same(value, default)):
+            continue
+        owners = " or ".join(f"'{owner}'" for owner in METHODS if has_option(owner, name))
+        raise InputError(f"{name}: method '{method}' has no such option; it belongs to method {owners}")
+
+
+def has_option(method: str, name: str) -> bool:
+    """Return whether a method knows an option of :func:`segment`."""
+    return name in _KNOWN[method]
+
+
+def _same(value: Any, default: Any) -> bool:
+    return bool(np.isscalar(value)) and value == default
+
+
+def _known(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if has_option(method, name)}
+
+
+def _mask(source: ArrayLike | str | Path | None, shape: tuple[int, int], name: str) -> NDArray[np.bool_] | None:
+    return None if source is None else load_mask(source, shape, name=name)
 
 
 def _given_domains(labels: ArrayLike | str | Path | None, scan: Any) -> Domains:

@@ -1,0 +1,92 @@
+"""Confidence: two halves of the data with independent noise, and whether they tell the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.segmentation.boundaries import touching
+from clustem.segmentation.features import Features
+
+_SEED = 20260101
+_SURE = 5.0  # standard errors by which two regions differ in the other half
+_SAME = 0.3  # χ² per electron below which two regions are one crystal, however significant
+
+
+@dataclass(frozen=True, eq=False)
+class Confidence:
+    """How sure a partition is.
+
+    Attributes
+    ----------
+    domains : (K,) float64
+        Overlap (intersection over union) of each domain with the one that is found in its place in either half of the
+        data, the mean of both: 1 = the same, 0 = not found again.
+    distinct : bool
+        Whether any two regions found in one half differ in the other.
+    boundary : float
+        Share of the positions that touch another domain.
+    """
+
+    domains: NDArray[np.float64]
+    distinct: bool
+    boundary: float
+
+
+def split_noise(features: Features) -> tuple[Features, Features]:
+    """Return two sets of features of the same scan with independent noise, each of twice the variance.
+
+    Noise of the variance that is there already is added to one and subtracted from the other: for Gaussian noise, which
+    sums over a hundred pixels have, that is what binomial thinning is for counts (Neufeld et al., JMLR 25, 2024).
+    """
+    generator = np.random.default_rng(_SEED)
+    size = features.values.shape[2]
+    factor = np.linalg.cholesky(features.basis.covariance).astype(np.float32)
+    noise = generator.standard_normal(features.values.shape, np.float32).reshape(-1, size) @ factor.T
+    noise *= np.sqrt(features.noise).astype(np.float32).reshape(-1, 1)
+    noise = noise.reshape(features.values.shape)
+    return (
+        replace(features, values=features.values + noise, noise=2 * features.noise),
+        replace(features, values=features.values - noise, noise=2 * features.noise),
+    )
+
+
+def judge(labels: NDArray[np.int32], found: list[NDArray[np.int32]], halves: tuple[Features, Features]) -> Confidence:
+    """Return the confidence in labels (scan_y, scan_x), given those found in both halves of the data."""
+    overlaps = np.mean([_overlap(labels, other) for other in found], axis=0)
+    distinct = any(_differ(found[n], halves[1 - n]) for n in (0, 1))
+    edge = np.zeros(labels.shape, bool)
+    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    edge[:-1] |= labels[:-1] != labels[1:]
+    return Confidence(overlaps, distinct, float(edge.mean()))
+
+
+def _overlap(labels: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return the largest intersection over union of every domain with one of the other partition, (K,)."""
+    number, columns = int(labels.max(initial=0)), int(other.max(initial=0)) + 1
+    both = np.bincount(labels.ravel().astype(np.int64) * columns + other.ravel(), minlength=(number + 1) * columns)
+    keys = np.flatnonzero(both)
+    rows, cols, shared = keys // columns, keys % columns, both[keys]
+    sizes, others = np.bincount(labels.ravel(), minlength=number + 1), np.bincount(other.ravel(), minlength=columns)
+    ratio = np.where(cols > 0, shared / (sizes[rows] + others[cols] - shared), 0.0)
+    best = np.zeros(number + 1)
+    np.maximum.at(best, rows, ratio)
+    return best[1:]
+
+
+def _differ(labels: NDArray[np.int32], features: Features) -> bool:
+    """Return whether any two neighbouring domains, or one and the rest, differ in features they were not found in."""
+    regions = labels.astype(np.int64)
+    values, size = features.values.reshape(-1, features.values.shape[2]), features.basis.size
+    for a, b in touching(regions):
+        inside = [(regions == k).ravel() for k in (a, b)]
+        step = values[inside[0]].mean(axis=0, dtype=np.float64) - values[inside[1]].mean(axis=0, dtype=np.float64)
+        spread = sum(float(features.noise.ravel()[k].sum()) / int(k.sum()) ** 2 for k in inside)
+        electrons = float(np.mean([values[k, -1].mean(dtype=np.float64) for k in inside]))
+        energy = float(step[:-1] @ step[:-1])
+        excess, error = energy - size * spread, np.sqrt(2 * size) * spread
+        if excess > _SURE * error and excess > _SAME * electrons:
+            return True
+    return False

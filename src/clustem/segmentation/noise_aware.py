@@ -1,0 +1,141 @@
+"""The default method: regions of like patterns behind their noise, with nothing to tune."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.scan import Scan
+from clustem.segmentation.background import find_background
+from clustem.segmentation.boundaries import join_gradients
+from clustem.segmentation.confidence import Confidence, judge, split_noise
+from clustem.segmentation.domains import Domains
+from clustem.segmentation.features import Features, measure_features
+from clustem.segmentation.mixtures import dissolve_mixtures, mixture_of, refine_labels
+from clustem.segmentation.parameters import NoiseAwareParameters
+from clustem.segmentation.regions import RegionTree, grow_regions, labels_after
+from clustem.segmentation.tree import MergeTree, component_labels, number_by_size
+from clustem.surveying import Survey
+
+_ROUNDS = 3  # of the refinement
+
+
+def segment_noise_aware(
+    scan: Scan,
+    survey: Survey,
+    parameters: NoiseAwareParameters,
+    *,
+    detector_mask: NDArray[np.bool_] | None = None,
+    scan_mask: NDArray[np.bool_] | None = None,
+) -> Domains:
+    """Return the domains of the noise-aware method, see :func:`clustem.segment`."""
+    features = measure_features(scan, survey, detector_mask=detector_mask)
+    usable = ~survey.dead_positions if scan_mask is None else ~survey.dead_positions & scan_mask
+    tree = grow_regions(features, usable)
+    halves = split_noise(features)
+    found = [_partition(half, grow_regions(half, usable), usable, parameters) for half in halves]
+    labels = _partition(features, tree, usable, parameters)
+    confidence = judge(labels, found, halves)
+    if not confidence.distinct:
+        labels = np.where(usable, 1, 0).astype(np.int32)
+        confidence = replace(confidence, domains=np.ones(int(usable.any())))
+    return Domains(
+        labels=labels,
+        method="noise-aware",
+        parameters=parameters,
+        tree=MergeTree(
+            usable.shape, tree.merges[:, 0], tree.merges[:, 1], tree.similarity, usable, parameters.min_size
+        ),
+        mixture=mixture_of(features.whitened, labels),
+        confidence=confidence.domains,
+        reason=_reason(labels, confidence, features, survey),
+        calibration=scan.calibration,
+        warnings=_warnings(labels, confidence),
+    )
+
+
+def _partition(
+    features: Features, tree: RegionTree, usable: NDArray[np.bool_], parameters: NoiseAwareParameters
+) -> NDArray[np.int32]:
+    """Return labels 1 … K (scan_y, scan_x), 0 = vacuum, not usable, or in no domain."""
+    labels = np.full(usable.shape, -1, np.int64)
+    kept = tree.merges[tree.similarity >= parameters.similarity]
+    place = np.cumsum(usable.ravel()) - 1
+    labels[usable] = labels_after(place[kept], int(usable.sum()))
+    labels = _in_order(join_gradients(features, labels, parameters.similarity)[0])
+    patterns = features.whitened
+    for rounds in (_ROUNDS, 1):
+        background = find_background(features, labels)
+        labels = dissolve_mixtures(patterns, labels, background)
+        labels = refine_labels(
+            patterns, labels, least=max(parameters.min_size, 2), rounds=rounds, background=background
+        )
+        labels[~usable] = -1
+    if background is not None:
+        labels[labels == background] = -1
+    return _connected(labels, parameters.min_size)
+
+
+def _in_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the same regions as 0 … K−1."""
+    values, numbered = np.unique(labels, return_inverse=True)
+    result: NDArray[np.int64] = numbered.reshape(labels.shape).astype(np.int64) - int((values < 0).any())
+    return result
+
+
+def _connected(labels: NDArray[np.int64], min_size: int) -> NDArray[np.int32]:
+    """Return domains 1 … K by falling size; a region in several large pieces becomes several.
+
+    Smaller pieces stay with the largest piece of their region, because their patterns say so.
+    """
+    index = np.arange(labels.size).reshape(labels.shape)
+    first, second = [], []
+    for one, two in (
+        (np.s_[:, :-1], np.s_[:, 1:]),
+        (np.s_[:-1], np.s_[1:]),
+        (np.s_[:-1, :-1], np.s_[1:, 1:]),
+        (np.s_[:-1, 1:], np.s_[1:, :-1]),
+    ):
+        same = labels[one] == labels[two]
+        first.append(index[one][same])
+        second.append(index[two][same])
+    pieces = component_labels((labels.shape[0], labels.shape[1]), np.concatenate(first), np.concatenate(second))
+    sizes = np.bincount(pieces.ravel())
+    region = np.empty(sizes.size, np.int64)
+    region[pieces.ravel()] = labels.ravel()
+    largest: dict[int, int] = {}
+    for piece in np.argsort(-sizes, kind="stable").tolist():
+        largest.setdefault(int(region[piece]), piece)
+    target = np.array([p if sizes[p] >= min_size else largest[int(region[p])] for p in range(sizes.size)], np.int64)
+    return number_by_size(target[pieces], labels >= 0, min_size)
+
+
+def _reason(labels: NDArray[np.int32], confidence: Confidence, features: Features, survey: Survey) -> str:
+    """Return how many domains there are, how sure, and what limits that, in a line."""
+    electrons = float(features.values[..., -1].mean(dtype=np.float64))
+    unit = "electrons" if survey.noise.kind == "counts" else "units of noise"
+    light = f"{electrons:.3g} {unit} outside the beam per pattern"
+    if not confidence.distinct:
+        return f"no two regions differ beyond noise and gradients; {light}"
+    sure = int((confidence.domains >= 0.7).sum())
+    mixed = f", {confidence.boundary:.0%} of the positions at boundaries"
+    return f"{labels.max()} domains, {sure} of them found again in both halves of the data; {light}{mixed}"
+
+
+def _warnings(labels: NDArray[np.int32], confidence: Confidence) -> tuple[str, ...]:
+    warnings = []
+    if not confidence.distinct:
+        warnings.append(
+            "Nothing in the patterns tells one part of the scan from another: one crystal, no crystal, or too few "
+            "electrons."
+        )
+    elif confidence.domains.size and float(np.median(confidence.domains)) < 0.5:
+        warnings.append(
+            "Most domains are not found again in both halves of the data: there are too few electrons for boundaries "
+            "to be relied on."
+        )
+    if not labels.any():
+        warnings.append("No domain was found.")
+    return tuple(warnings)
