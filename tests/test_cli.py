@@ -98,7 +98,7 @@ def test_info(scan_file):
             ["run", "clustem:film_au", "-o", "out", "--method", "magic"],
             "method: expected one of noise-aware, published",
         ),
-        (["run", "clustem:film_au", "-o", "out", "--threshold", "0.9"], "it belongs to method 'published'"),
+        (["run", "clustem:film_au", "-o", "out", "--threshold", "0.9"], "choose method 'published', or leave it out"),
         (["run", "clustem:film_au", "-o", "out", "--method", "labels"], "labels: method 'labels' needs a label image"),
         (["run", "clustem:film_au", "-o", "out", "--gain", "-1"], "gain: expected a finite number of at least 0"),
         (["run", "clustem:film_au", "-o", "out", "--offset", "nan"], "offset: expected a finite number"),

@@ -1,4 +1,5 @@
 import shutil
+import tomllib
 from pathlib import Path
 
 import h5py
@@ -7,6 +8,7 @@ import pytest
 
 import clustem
 
+PUBLISHED = {"method": "published", "detector_mask": "outside-beam", "smooth_sigma": 1}
 FILES = {"results.h5", "recipe.toml", "report.html", "domains.csv", "labels.tif", "run.log"}
 
 
@@ -40,10 +42,9 @@ def assert_same_files(first: Path, second: Path):
     assert differ <= {"run.log"}
 
 
-def test_run_finds_the_domains_and_writes_everything(three_domains, scan_file, tmp_path):
-    results = clustem.run(
-        scan_file, output=tmp_path / "out", detector_mask="outside-beam", method="published", smooth_sigma=1
-    )
+@pytest.mark.parametrize("options", [{}, PUBLISHED], ids=["noise-aware", "published"])
+def test_run_finds_the_domains_and_writes_everything(three_domains, scan_file, tmp_path, options):
+    results = clustem.run(scan_file, output=tmp_path / "out", **options)
     assert clustem.adjusted_rand_index(results.domains.labels, three_domains[1]) > 0.98
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     assert results.path == tmp_path / "out"
@@ -67,11 +68,24 @@ def test_recipe_gives_the_same_bytes_also_elsewhere(three_domains, scan_file, tm
     assert_same_files(tmp_path / "out", moved / "third")
 
 
-def test_bytes_do_not_depend_on_blocks_or_threads(scan_file, tmp_path):
-    clustem.run(scan_file, output=tmp_path / "a", method="published", threshold=0.5)
+@pytest.mark.parametrize("options", [{}, {"method": "published", "threshold": 0.5}], ids=["noise-aware", "published"])
+def test_bytes_do_not_depend_on_blocks_or_threads(scan_file, tmp_path, options):
+    clustem.run(scan_file, output=tmp_path / "a", **options)
     with clustem.execution(memory=2**20, threads=1):
-        clustem.run(scan_file, output=tmp_path / "b", method="published", threshold=0.5)
+        clustem.run(scan_file, output=tmp_path / "b", **options)
     assert_same_files(tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.parametrize("options", [{"similarity": 0.7, "min_size": 4}, PUBLISHED], ids=["noise-aware", "published"])
+def test_a_recipe_holds_the_options_of_its_method(scan_file, tmp_path, options):
+    first = clustem.run(scan_file, output=tmp_path / "out", **options)
+    table = tomllib.loads((tmp_path / "out" / "recipe.toml").read_text())["segmentation"]
+    known = {"min_size", "method"} | ({"similarity"} if "similarity" in options else {"border", "prefilter"})
+    assert set(table) == known | set(options)
+    assert table | options == table
+    clustem.run(tmp_path / "out" / "recipe.toml", output=tmp_path / "again")
+    assert_same_files(tmp_path / "out", tmp_path / "again")
+    assert clustem.open_results(tmp_path / "again").domains.parameters == first.domains.parameters
 
 
 def test_options_take_the_place_of_the_recipe(scan_file, tmp_path):
@@ -129,10 +143,11 @@ def test_words_for_masks(three_domains):
         clustem.run(np.random.default_rng(0).poisson(5, (4, 4, 12, 12)), detector_mask="outside-beam")
 
 
-def test_hot_pixels_are_left_out(three_domains):
+@pytest.mark.parametrize("options", [{}, PUBLISHED], ids=["noise-aware", "published"])
+def test_hot_pixels_are_left_out(three_domains, options):
     patterns = three_domains[0].copy()
     patterns[:, :, 3, 20] = 5000
-    results = clustem.run(patterns, detector_mask="outside-beam", method="published", smooth_sigma=1)
+    results = clustem.run(patterns, **options)
     assert clustem.adjusted_rand_index(results.domains.labels, three_domains[1]) > 0.95
     assert results.averages.patterns[:, 3, 20].max() < 10
     assert any("1 hot pixel" in text for text in results.warnings)

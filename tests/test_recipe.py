@@ -79,7 +79,7 @@ def test_missing_recipe(tmp_path):
         (Recipe(detector_mask="annulus:3"), "expected annulus:INNER-OUTER"),
         (Recipe(gain=-1.0), "gain: expected a finite number of at least 0"),
         (Recipe(similarity=1.5), "similarity: expected a number between 0 and 1"),
-        (Recipe(threshold=0.5), "threshold: method 'noise-aware' has no such option; it belongs to method 'published'"),
+        (Recipe(threshold=0.5), "threshold: method 'noise-aware' has no such option; choose method 'published'"),
         (Recipe(method="published", similarity=0.5), "similarity: method 'published' has no such option"),
         (Recipe(method="labels"), "needs a label image"),
         (Recipe(method="labels", labels="l.npy", threshold=0.5), "threshold: method 'labels'"),

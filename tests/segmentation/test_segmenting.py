@@ -49,7 +49,7 @@ PUBLISHED = {"method": "published"}
         ({"detector_mask": np.ones((5, 6))}, r"detector_mask: expected an image of shape \(8, 8\), got \(5, 6\)"),
         (
             {"labels": np.ones((5, 6), int)},
-            "labels: method 'noise-aware' has no such option; it belongs to method 'labels'",
+            "labels: method 'noise-aware' has no such option; choose method 'labels', or leave it out",
         ),
         ({"method": "labels"}, "labels: method 'labels' needs a label image"),
     ],
@@ -73,17 +73,19 @@ def test_bad_options(options, message):
     ],
 )
 def test_options_of_another_method(name, value, owners):
-    message = f"{name}: method 'labels' has no such option; it belongs to method {owners}$"
+    message = f"{name}: method 'labels' has no such option; choose method {owners}, or leave it out$"
     with pytest.raises(InputError, match=message):
         segment(COUNTS, method="labels", labels=np.ones((5, 6), int), **{name: value})
     if owners != "'published'":
         return
-    with pytest.raises(InputError, match=f"{name}: method 'noise-aware' has no such option; it belongs to method "):
+    with pytest.raises(
+        InputError, match=f"{name}: method 'noise-aware' has no such option; choose method 'published', or "
+    ):
         segment(COUNTS, **{name: value})
 
 
 def test_the_similarity_belongs_to_the_default():
-    with pytest.raises(InputError, match="similarity: method 'published' has no such option; it belongs to method 'no"):
+    with pytest.raises(InputError, match="similarity: method 'published' has no such option; choose method 'noise"):
         segment(COUNTS, method="published", similarity=0.5)
 
 
