@@ -33,7 +33,17 @@ def test_demo_says_how_right_it_was(tmp_path):
 
 
 def test_run_and_its_recipe(scan_file, tmp_path):
-    options = ["--threshold", "0.1", "--scan-step-nm", "0.4,0.5", "--energy-keV", "200", "--quiet"]
+    options = [
+        "--method",
+        "published",
+        "--threshold",
+        "0.1",
+        "--scan-step-nm",
+        "0.4,0.5",
+        "--energy-keV",
+        "200",
+        "--quiet",
+    ]
     first = runner.invoke(app, ["run", str(scan_file), "-o", str(tmp_path / "out"), *options])
     assert (first.exit_code, first.output) == (0, "")
     again = runner.invoke(app, ["run", str(tmp_path / "out" / "recipe.toml"), "-o", str(tmp_path / "again")])
@@ -56,7 +66,7 @@ def test_help_shows_every_option_in_full_on_80_columns(monkeypatch):
 
 
 def test_force(scan_file, tmp_path):
-    command = ["run", str(scan_file), "-o", str(tmp_path / "out"), "--threshold", "0.1", "-q"]
+    command = ["run", str(scan_file), "-o", str(tmp_path / "out"), "--method", "published", "--threshold", "0.1", "-q"]
     assert runner.invoke(app, command).exit_code == 0
     refused = runner.invoke(app, command)
     assert refused.exit_code == 2
@@ -82,7 +92,14 @@ def test_info(scan_file):
     ("arguments", "message"),
     [
         (["run", "missing.h5", "-o", "out"], "there is no such file"),
-        (["run", "clustem:film_au", "-o", "out", "--threshold", "2"], "expected a cosine similarity"),
+        (["run", "clustem:film_au", "-o", "out", "--method", "published", "--threshold", "2"], "expected a cosine"),
+        (["run", "clustem:film_au", "-o", "out", "--similarity", "2"], "similarity: expected a number between 0 and 1"),
+        (
+            ["run", "clustem:film_au", "-o", "out", "--method", "magic"],
+            "method: expected one of noise-aware, published",
+        ),
+        (["run", "clustem:film_au", "-o", "out", "--threshold", "0.9"], "choose method 'published', or leave it out"),
+        (["run", "clustem:film_au", "-o", "out", "--method", "labels"], "labels: method 'labels' needs a label image"),
         (["run", "clustem:film_au", "-o", "out", "--gain", "-1"], "gain: expected a finite number of at least 0"),
         (["run", "clustem:film_au", "-o", "out", "--offset", "nan"], "offset: expected a finite number"),
         (["run", "clustem:film_au", "-o", "out", "--scan-step-nm", "wide"], "expected numbers such as"),
@@ -138,7 +155,7 @@ def test_interruption_in_every_stage_leaves_nothing(scan_file, tmp_path, monkeyp
 
         with monkeypatch.context() as patch:
             patch.setattr(f"clustem.pipeline.{place}", interrupted)
-            result = runner.invoke(app, ["run", str(scan_file), "-o", str(tmp_path / "out"), "--threshold", "0.1"])
+            result = runner.invoke(app, ["run", str(scan_file), "-o", str(tmp_path / "out"), "-q"])
         assert result.exit_code == 130, place
         assert [path.name for path in tmp_path.iterdir()] == ["scan.npy"], place
 
@@ -148,7 +165,20 @@ def test_interruption_in_every_stage_leaves_nothing(scan_file, tmp_path, monkeyp
 def test_signal_ends_the_program_with_130(number, tmp_path):
     patterns = np.random.default_rng(0).poisson(1, (24, 200, 96, 96)).astype(np.uint16)
     np.save(tmp_path / "scan.npy", patterns)
-    command = [sys.executable, "-m", "clustem", "run", "scan.npy", "-o", "out", "--smooth-sigma", "3", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "clustem",
+        "run",
+        "scan.npy",
+        "-o",
+        "out",
+        "--method",
+        "published",
+        "--smooth-sigma",
+        "3",
+        "-q",
+    ]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     time.sleep(2.5)
     process.send_signal(number)

@@ -59,7 +59,7 @@ def written(*args):
     del thing
 
 clustem.pipeline.write_tables = written
-sys.argv = ["clustem", "run", "clustem:film_au", "-o", sys.argv[1], "--threshold", "0.9"]
+sys.argv = ["clustem", "run", "clustem:film_au", "-o", sys.argv[1]]
 main()
 """
     ended = subprocess.run(

@@ -1,4 +1,5 @@
 import shutil
+import tomllib
 from pathlib import Path
 
 import h5py
@@ -7,6 +8,7 @@ import pytest
 
 import clustem
 
+PUBLISHED = {"method": "published", "detector_mask": "outside-beam", "smooth_sigma": 1}
 FILES = {"results.h5", "recipe.toml", "report.html", "domains.csv", "labels.tif", "run.log"}
 
 
@@ -40,8 +42,9 @@ def assert_same_files(first: Path, second: Path):
     assert differ <= {"run.log"}
 
 
-def test_run_finds_the_domains_and_writes_everything(three_domains, scan_file, tmp_path):
-    results = clustem.run(scan_file, output=tmp_path / "out", detector_mask="outside-beam", smooth_sigma=1)
+@pytest.mark.parametrize("options", [{}, PUBLISHED], ids=["noise-aware", "published"])
+def test_run_finds_the_domains_and_writes_everything(three_domains, scan_file, tmp_path, options):
+    results = clustem.run(scan_file, output=tmp_path / "out", **options)
     assert clustem.adjusted_rand_index(results.domains.labels, three_domains[1]) > 0.98
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     assert results.path == tmp_path / "out"
@@ -52,7 +55,7 @@ def test_run_finds_the_domains_and_writes_everything(three_domains, scan_file, t
 
 
 def test_recipe_gives_the_same_bytes_also_elsewhere(three_domains, scan_file, tmp_path):
-    options = {"threshold": 0.5, "detector_mask": np.hypot(*(np.indices((24, 24)) - 11.5)) > 4}
+    options = {"method": "published", "threshold": 0.5, "detector_mask": np.hypot(*(np.indices((24, 24)) - 11.5)) > 4}
     clustem.run(scan_file, output=tmp_path / "out", scan_mask=three_domains[1] > 1, **options)
     clustem.run(tmp_path / "out" / "recipe.toml", output=tmp_path / "again")
     assert_same_files(tmp_path / "out", tmp_path / "again")
@@ -65,15 +68,28 @@ def test_recipe_gives_the_same_bytes_also_elsewhere(three_domains, scan_file, tm
     assert_same_files(tmp_path / "out", moved / "third")
 
 
-def test_bytes_do_not_depend_on_blocks_or_threads(scan_file, tmp_path):
-    clustem.run(scan_file, output=tmp_path / "a", threshold=0.5)
+@pytest.mark.parametrize("options", [{}, {"method": "published", "threshold": 0.5}], ids=["noise-aware", "published"])
+def test_bytes_do_not_depend_on_blocks_or_threads(scan_file, tmp_path, options):
+    clustem.run(scan_file, output=tmp_path / "a", **options)
     with clustem.execution(memory=2**20, threads=1):
-        clustem.run(scan_file, output=tmp_path / "b", threshold=0.5)
+        clustem.run(scan_file, output=tmp_path / "b", **options)
     assert_same_files(tmp_path / "a", tmp_path / "b")
 
 
+@pytest.mark.parametrize("options", [{"similarity": 0.7, "min_size": 4}, PUBLISHED], ids=["noise-aware", "published"])
+def test_a_recipe_holds_the_options_of_its_method(scan_file, tmp_path, options):
+    first = clustem.run(scan_file, output=tmp_path / "out", **options)
+    table = tomllib.loads((tmp_path / "out" / "recipe.toml").read_text())["segmentation"]
+    known = {"min_size", "method"} | ({"similarity"} if "similarity" in options else {"border", "prefilter"})
+    assert set(table) == known | set(options)
+    assert table | options == table
+    clustem.run(tmp_path / "out" / "recipe.toml", output=tmp_path / "again")
+    assert_same_files(tmp_path / "out", tmp_path / "again")
+    assert clustem.open_results(tmp_path / "again").domains.parameters == first.domains.parameters
+
+
 def test_options_take_the_place_of_the_recipe(scan_file, tmp_path):
-    clustem.run(scan_file, output=tmp_path / "out", threshold=0.5)
+    clustem.run(scan_file, output=tmp_path / "out", method="published", threshold=0.5)
     results = clustem.run(tmp_path / "out" / "recipe.toml", threshold=0.25)
     assert results.domains.parameters.threshold == 0.25
 
@@ -83,7 +99,10 @@ def test_recipe_of_an_opened_scan_opens_it_again(three_domains, tmp_path):
     three_domains[0].astype(">u2").tofile(path)
     scan = clustem.open_scan(path, scan_shape=(12, 14), detector_shape=(24, 24), dtype=">u2")
     first = clustem.run(
-        scan.with_calibration(clustem.Calibration(energy_keV=200)), output=tmp_path / "out", threshold=0.5
+        scan.with_calibration(clustem.Calibration(energy_keV=200)),
+        output=tmp_path / "out",
+        method="published",
+        threshold=0.5,
     )
     again = clustem.run(tmp_path / "out" / "recipe.toml")
     assert again.survey.fingerprint == first.survey.fingerprint
@@ -91,7 +110,7 @@ def test_recipe_of_an_opened_scan_opens_it_again(three_domains, tmp_path):
 
 
 def test_data_in_memory_cannot_be_run_again_by_its_recipe(three_domains, tmp_path):
-    clustem.run(three_domains[0], output=tmp_path / "out", threshold=0.5)
+    clustem.run(three_domains[0], output=tmp_path / "out", method="published", threshold=0.5)
     with pytest.raises(clustem.InputError, match="its data was in memory"):
         clustem.run(tmp_path / "out" / "recipe.toml")
 
@@ -109,14 +128,14 @@ def test_labels_of_the_user(three_domains, tmp_path):
 
 def test_words_for_masks(three_domains):
     patterns = three_domains[0].copy()
-    plain = clustem.run(patterns, threshold=0.5)
-    annulus = clustem.run(patterns, threshold=0.5, detector_mask="annulus:4-12")
+    plain = clustem.run(patterns, method="published", threshold=0.5)
+    annulus = clustem.run(patterns, method="published", threshold=0.5, detector_mask="annulus:4-12")
     assert annulus.domains.number == 3
     assert plain.domains.similarity.mean() > annulus.domains.similarity.mean()
     patterns[:, :4] = np.random.default_rng(1).poisson(
         60 * (np.hypot(*(np.indices((24, 24)) - 11.5)) < 2.3), (12, 4, 24, 24)
     )
-    sample = clustem.run(patterns, threshold=0.5, detector_mask="annulus:4-12", scan_mask="sample")
+    sample = clustem.run(patterns, method="published", threshold=0.5, detector_mask="annulus:4-12", scan_mask="sample")
     assert not sample.domains.labels[:, :3].any()
     with pytest.raises(clustem.InputError, match="no shadow of a beam stop"):
         clustem.run(patterns, detector_mask="beam-stop")
@@ -124,17 +143,18 @@ def test_words_for_masks(three_domains):
         clustem.run(np.random.default_rng(0).poisson(5, (4, 4, 12, 12)), detector_mask="outside-beam")
 
 
-def test_hot_pixels_are_left_out(three_domains):
+@pytest.mark.parametrize("options", [{}, PUBLISHED], ids=["noise-aware", "published"])
+def test_hot_pixels_are_left_out(three_domains, options):
     patterns = three_domains[0].copy()
     patterns[:, :, 3, 20] = 5000
-    results = clustem.run(patterns, detector_mask="outside-beam", smooth_sigma=1)
+    results = clustem.run(patterns, **options)
     assert clustem.adjusted_rand_index(results.domains.labels, three_domains[1]) > 0.95
     assert results.averages.patterns[:, 3, 20].max() < 10
     assert any("1 hot pixel" in text for text in results.warnings)
 
 
 def test_noise_that_is_given_is_kept(scan_file, tmp_path):
-    results = clustem.run(scan_file, output=tmp_path / "out", gain=2, read_noise=0.5, threshold=0.5)
+    results = clustem.run(scan_file, output=tmp_path / "out", gain=2, read_noise=0.5, method="published", threshold=0.5)
     assert results.recipe["noise"] == {"gain": 2.0, "read_noise": 0.5}
     assert (results.survey.noise.kind, results.survey.noise.gain, results.survey.noise.read_noise) == ("gain", 2, 0.5)
     assert clustem.open_results(tmp_path / "out").survey.noise == results.survey.noise
@@ -168,5 +188,5 @@ def test_signals_of_other_programs(three_domains):
     class Signal:
         data = three_domains[0]
 
-    results = clustem.run(Signal(), threshold=0.5)
+    results = clustem.run(Signal(), method="published", threshold=0.5)
     assert results.survey.shape == three_domains[0].shape

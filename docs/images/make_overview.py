@@ -23,7 +23,7 @@ def picture(figure: Figure) -> Image.Image:
 
 def main() -> None:
     """Put the map of the domains above averages beside single patterns."""
-    results = clustem.run("clustem:film_au", detector_mask="outside-beam", smooth_sigma=1)
+    results = clustem.run("clustem:film_au")
     parts = [picture(plot_domain_map(results)), picture(plot_gallery(results, number=4))]
     sheet = Image.new("RGB", (max(part.width for part in parts), sum(part.height for part in parts)), "white")
     top = 0

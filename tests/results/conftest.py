@@ -8,4 +8,10 @@ import clustem
 @pytest.fixture(scope="session")
 def demo_results():
     """Results of the bundled sample."""
-    return clustem.run("clustem:film_au", detector_mask="outside-beam", smooth_sigma=1)
+    return clustem.run("clustem:film_au")
+
+
+@pytest.fixture(scope="session")
+def published_results():
+    """The same by the published method."""
+    return clustem.run("clustem:film_au", method="published", detector_mask="outside-beam", smooth_sigma=1)

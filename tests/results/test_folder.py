@@ -114,6 +114,7 @@ def test_tables(demo_results, tmp_path):
     write_tables(demo_results, tmp_path)
     table = pd.read_csv(tmp_path / "domains.csv")
     assert table["positions"].sum() == demo_results.domains.sizes.sum()
+    np.testing.assert_allclose(table["confidence"], demo_results.domains.confidence, rtol=1e-5)
     with tifffile.TiffFile(tmp_path / "labels.tif") as file:
         page = file.pages[0]
         np.testing.assert_array_equal(page.asarray(), demo_results.domains.labels)

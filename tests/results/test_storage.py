@@ -24,16 +24,30 @@ def assert_same(first, second):
             assert a == b, item.name
 
 
-def test_round_trip(demo_results, tmp_path):
-    save_results(demo_results, tmp_path / "results.h5")
+@pytest.mark.parametrize("method", ["demo", "published"])
+def test_round_trip(method, request, tmp_path):
+    results = request.getfixturevalue(f"{method}_results")
+    save_results(results, tmp_path / "results.h5")
     again = clustem.open_results(tmp_path)
     for name in ("survey", "domains", "averages"):
-        assert_same(getattr(demo_results, name), getattr(again, name))
-    assert again.recipe == demo_results.recipe
-    assert again.provenance == demo_results.provenance
+        assert_same(getattr(results, name), getattr(again, name))
+    assert again.recipe == results.recipe
+    assert again.provenance == results.provenance
     assert again.path == tmp_path
-    assert again.table.equals(demo_results.table)
-    np.testing.assert_array_equal(again.domains.tree.cut(number=5), demo_results.domains.tree.cut(number=5))
+    assert again.table.equals(results.table)
+    np.testing.assert_array_equal(again.domains.tree.cut(number=5), results.domains.tree.cut(number=5))
+
+
+def test_what_only_the_default_finds_comes_back(demo_results, tmp_path):
+    save_results(demo_results, tmp_path / "results.h5")
+    again = clustem.open_results(tmp_path).domains
+    assert again.parameters == clustem.segmentation.NoiseAwareParameters()
+    assert again.confidence.shape == (again.number,)
+    assert again.mixture.labels.shape == again.mixture.fractions.shape == (*again.labels.shape, 3)
+    assert again.mixture.unexplained.dtype == bool
+    with h5py.File(tmp_path / "results.h5") as file:
+        assert file["domains/mixture"].attrs["record"] == "Mixture"
+        assert file["domains/mixture/fractions"].dtype == np.float32
 
 
 def test_file_opens_by_path_and_says_its_conventions(demo_results, tmp_path):
@@ -41,7 +55,7 @@ def test_file_opens_by_path_and_says_its_conventions(demo_results, tmp_path):
     assert clustem.open_results(tmp_path / "results.h5").domains.number == demo_results.domains.number
     with h5py.File(tmp_path / "results.h5") as file:
         assert "0 is unassigned" in file.attrs["conventions"]
-        assert json.loads(file.attrs["recipe"])["segmentation"]["detector_mask"] == "outside-beam"
+        assert json.loads(file.attrs["recipe"])["segmentation"]["method"] == "noise-aware"
         assert file["averages/patterns"].shape == demo_results.averages.patterns.shape
 
 

@@ -64,6 +64,13 @@ def test_calibrated_by_hand():
     assert list(square.columns[:3]) == ["label", "positions", "area_nm2"]
 
 
+def test_confidence_has_a_column_where_there_is_one():
+    table = domain_table(domains_of(confidence=np.array([0.9, 0.25])), averages_of(2))
+    assert table["confidence"].tolist() == [0.9, 0.25]
+    assert list(table.columns[-3:]) == ["mean_similarity", "confidence", "at_edge"]
+    assert "confidence" not in domain_table(domains_of(), averages_of(2))
+
+
 def test_methods_without_similarity_and_edges_on_all_sides():
     labels = np.zeros((4, 5), np.int32)
     labels[0, 2], labels[2, 0], labels[3, 3], labels[1, 4] = 1, 2, 3, 4

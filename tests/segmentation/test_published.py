@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from clustem.formats import open_scan
 from clustem.passes import execution
-from clustem.segmentation import adjusted_rand_index, segment
+from clustem.segmentation import adjusted_rand_index
+from clustem.segmentation import segment as segment_by
 from clustem.segmentation.marching import neighbour_pairs, published_clusters
 from clustem.segmentation.published import choose_threshold
 from clustem.segmentation.similarity import edge_similarity
@@ -16,6 +17,10 @@ from clustem.segmentation.tree import build_tree
 THREE = np.ones((16, 18), int)
 THREE[:9, 8:] = 2
 THREE[9:, 5:] = 3
+
+
+def segment(scan, **options):
+    return segment_by(scan, method="published", **options)
 
 
 def scan_of(labels, seed=0, mean=4.0, detector=(12, 12)):

@@ -11,30 +11,46 @@ from clustem.segmentation import Domains, LabelsParameters, PublishedParameters,
 COUNTS = np.random.default_rng(0).poisson(8, (5, 6, 8, 8)).astype(np.uint16)
 
 
+PUBLISHED = {"method": "published"}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "magic"}, "method: expected one of published, labels, got 'magic'"),
-        ({"threshold": 1}, r"threshold: expected a cosine similarity between -1 and 1 \(both excluded\), got 1"),
-        ({"threshold": -1.0}, "threshold: expected a cosine similarity"),
-        ({"threshold": np.nan}, "threshold: expected a cosine similarity"),
-        ({"threshold": "0.5"}, "threshold: expected a cosine similarity"),
-        ({"threshold": True}, "threshold: expected a cosine similarity"),
-        ({"smooth_sigma": -1}, "smooth_sigma: expected a number of at least 0, got -1"),
-        ({"smooth_sigma": np.inf}, "smooth_sigma: expected a number of at least 0"),
-        ({"smooth_sigma": "1"}, "smooth_sigma: expected a number"),
+        ({"method": "magic"}, "method: expected one of noise-aware, published, labels, got 'magic'"),
+        (
+            PUBLISHED | {"threshold": 1},
+            r"threshold: expected a cosine similarity between -1 and 1 \(both excluded\), got 1",
+        ),
+        (PUBLISHED | {"threshold": -1.0}, "threshold: expected a cosine similarity"),
+        (PUBLISHED | {"threshold": np.nan}, "threshold: expected a cosine similarity"),
+        (PUBLISHED | {"threshold": "0.5"}, "threshold: expected a cosine similarity"),
+        (PUBLISHED | {"threshold": True}, "threshold: expected a cosine similarity"),
+        (PUBLISHED | {"smooth_sigma": -1}, "smooth_sigma: expected a number of at least 0, got -1"),
+        (PUBLISHED | {"smooth_sigma": np.inf}, "smooth_sigma: expected a number of at least 0"),
+        (PUBLISHED | {"smooth_sigma": "1"}, "smooth_sigma: expected a number"),
         ({"min_size": 0}, "min_size: expected a whole number of positions of at least 1 and below 2147483648, got 0"),
         ({"min_size": 10**20}, "min_size: expected a whole number"),
         ({"min_size": 2.5}, "min_size: expected a whole number"),
         ({"min_size": True}, "min_size: expected a whole number"),
-        ({"border": "open"}, "border: expected 'full' or 'published', got 'open'"),
-        ({"prefilter": "yes"}, "prefilter: expected True or False, got 'yes'"),
-        ({"prefilter": 1}, "prefilter: expected True or False, got 1"),
-        ({"prefilter": True}, "edge: a frame of 12 px leaves nothing of the 8×8 detector"),
+        (PUBLISHED | {"min_size": 0}, "min_size: expected a whole number"),
+        ({"similarity": 0}, r"similarity: expected a number between 0 and 1 \(both excluded\), got 0"),
+        ({"similarity": 1.0}, "similarity: expected a number between 0 and 1"),
+        ({"similarity": np.nan}, "similarity: expected a number between 0 and 1"),
+        ({"similarity": "0.5"}, "similarity: expected a number between 0 and 1"),
+        ({"similarity": True}, "similarity: expected a number between 0 and 1"),
+        (PUBLISHED | {"border": "open"}, "border: expected 'full' or 'published', got 'open'"),
+        (PUBLISHED | {"prefilter": "yes"}, "prefilter: expected True or False, got 'yes'"),
+        (PUBLISHED | {"prefilter": 1}, "prefilter: expected True or False, got 1"),
+        (PUBLISHED | {"prefilter": True}, "edge: a frame of 12 px leaves nothing of the 8×8 detector"),
         ({"scan_mask": np.zeros((5, 6))}, "scan_mask: selects nothing"),
+        (PUBLISHED | {"scan_mask": np.zeros((5, 6))}, "scan_mask: selects nothing"),
         ({"scan_mask": np.ones((6, 5))}, r"scan_mask: expected an image of shape \(5, 6\), got \(6, 5\)"),
         ({"detector_mask": np.ones((5, 6))}, r"detector_mask: expected an image of shape \(8, 8\), got \(5, 6\)"),
-        ({"labels": np.ones((5, 6), int)}, "labels: only method 'labels' takes a label image"),
+        (
+            {"labels": np.ones((5, 6), int)},
+            "labels: method 'noise-aware' has no such option; choose method 'labels', or leave it out",
+        ),
         ({"method": "labels"}, "labels: method 'labels' needs a label image"),
     ],
 )
@@ -44,22 +60,33 @@ def test_bad_options(options, message):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "owners"),
     [
-        ("threshold", 0.5),
-        ("smooth_sigma", 1.0),
-        ("min_size", 4),
-        ("border", "published"),
-        ("prefilter", True),
-        ("detector_mask", np.ones((8, 8))),
-        ("scan_mask", np.ones((5, 6))),
+        ("similarity", 0.5, "'noise-aware'"),
+        ("threshold", 0.5, "'published'"),
+        ("smooth_sigma", 1.0, "'published'"),
+        ("min_size", 4, "'noise-aware' or 'published'"),
+        ("border", "published", "'published'"),
+        ("prefilter", True, "'published'"),
+        ("detector_mask", np.ones((8, 8)), "'noise-aware' or 'published'"),
+        ("scan_mask", np.ones((5, 6)), "'noise-aware' or 'published'"),
     ],
 )
-def test_options_of_another_method(name, value):
-    with pytest.raises(
-        InputError, match=f"{name}: method 'labels' takes the domains from labels and has no such option"
-    ):
+def test_options_of_another_method(name, value, owners):
+    message = f"{name}: method 'labels' has no such option; choose method {owners}, or leave it out$"
+    with pytest.raises(InputError, match=message):
         segment(COUNTS, method="labels", labels=np.ones((5, 6), int), **{name: value})
+    if owners != "'published'":
+        return
+    with pytest.raises(
+        InputError, match=f"{name}: method 'noise-aware' has no such option; choose method 'published', or "
+    ):
+        segment(COUNTS, **{name: value})
+
+
+def test_the_similarity_belongs_to_the_default():
+    with pytest.raises(InputError, match="similarity: method 'published' has no such option; choose method 'noise"):
+        segment(COUNTS, method="published", similarity=0.5)
 
 
 def test_labels_are_renumbered_in_rising_order():
@@ -116,7 +143,7 @@ def test_label_images_from_files(tmp_path, ending, dtype):
 def test_positions_out_of_use_are_unassigned():
     mask = np.ones((5, 6), bool)
     mask[:2, :4] = False
-    domains = segment(COUNTS, scan_mask=mask, min_size=1, threshold=-0.99)
+    domains = segment(COUNTS, **PUBLISHED, scan_mask=mask, min_size=1, threshold=-0.99)
     assert np.array_equal(domains.labels > 0, mask)
     assert np.array_equal(domains.tree.usable, mask)
 
@@ -126,7 +153,7 @@ def test_a_wall_out_of_use_divides_what_is_alike(border):
     alike = np.broadcast_to(COUNTS[0, 0], (7, 11, 8, 8))
     mask = np.ones((7, 11), bool)
     mask[:, 5] = False
-    labels = segment(alike, scan_mask=mask, threshold=0.5, border=border).labels
+    labels = segment(alike, **PUBLISHED, scan_mask=mask, threshold=0.5, border=border).labels
     assert labels.max() == 2
     assert len({int(labels[3, 3]), int(labels[3, 7])}) == 2
     assert not labels[:, 5].any()
@@ -137,7 +164,7 @@ def test_a_wall_out_of_use_divides_what_is_alike(border):
 def test_dead_patterns_never_join(border, dead):
     counts = COUNTS.astype(np.float32)
     counts[2, 3] = dead
-    labels = segment(counts, threshold=-0.99, min_size=1, border=border).labels
+    labels = segment(counts, **PUBLISHED, threshold=-0.99, min_size=1, border=border).labels
     assert labels[2, 3] == 0
     assert (labels > 0).sum() == 29
 
@@ -145,15 +172,16 @@ def test_dead_patterns_never_join(border, dead):
 @pytest.mark.parametrize("shape", [(1, 9), (9, 1), (2, 2)])
 def test_narrow_scans(shape):
     counts = np.random.default_rng(1).poisson(8, (*shape, 8, 8))
-    domains = segment(counts, threshold=-0.99, min_size=1)
+    domains = segment(counts, **PUBLISHED, threshold=-0.99, min_size=1)
     assert (domains.labels == 1).all()
-    assert segment(counts).labels.shape == shape
-    published = segment(counts, threshold=-0.99, min_size=1, border="published")
+    for method in ("noise-aware", "published"):
+        assert segment(counts, method=method).labels.shape == shape
+    published = segment(counts, **PUBLISHED, threshold=-0.99, min_size=1, border="published")
     assert published.number == np.prod(shape), "all are in the frame"
 
 
 def test_a_scan_of_one_position_has_nothing_to_compare():
-    domains = segment(COUNTS[:1, :1])
+    domains = segment(COUNTS[:1, :1], **PUBLISHED)
     assert domains.labels.tolist() == [[0]]
     assert domains.labels.dtype == np.int32
     assert "no two neighbours could be compared" in domains.reason
@@ -162,7 +190,7 @@ def test_a_scan_of_one_position_has_nothing_to_compare():
 
 
 def test_types_and_the_table():
-    domains = segment(COUNTS, threshold=0.0, min_size=2)
+    domains = segment(COUNTS, **PUBLISHED, threshold=0.0, min_size=2)
     assert isinstance(domains, Domains)
     assert domains.labels.dtype == np.int32
     assert domains.parameters == PublishedParameters(threshold=0.0, min_size=2)

@@ -17,7 +17,14 @@ from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
 from clustem.results.conventions import CONVENTIONS
 from clustem.results.record import Results
-from clustem.segmentation import Domains, LabelsParameters, MergeTree, PublishedParameters
+from clustem.segmentation import (
+    Domains,
+    LabelsParameters,
+    MergeTree,
+    Mixture,
+    NoiseAwareParameters,
+    PublishedParameters,
+)
 from clustem.surveying import NoiseModel, Survey
 
 FILE_NAME = "results.h5"
@@ -26,7 +33,17 @@ _VERSION = 1
 _CALIBRATION = "calibration"
 _RECORDS = {
     record.__name__: record
-    for record in (Survey, NoiseModel, Domains, Averages, MergeTree, PublishedParameters, LabelsParameters)
+    for record in (
+        Survey,
+        NoiseModel,
+        Domains,
+        Averages,
+        MergeTree,
+        Mixture,
+        NoiseAwareParameters,
+        PublishedParameters,
+        LabelsParameters,
+    )
 }
 
 

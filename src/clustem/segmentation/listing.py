@@ -22,7 +22,8 @@ def domain_table(domains: Domains, averages: Averages) -> pd.DataFrame:
     Columns: `label`; `positions`; `area_nm2` (calibrated scans); `centroid_y`, `centroid_x` in positions;
     `equivalent_diameter` of a circle of the same area, in positions, `equivalent_diameter_nm` (calibrated);
     `electrons`, `electrons_per_position`; `snr_single`, `snr_domain`, `snr_gain`; `mean_similarity` to the neighbours
-    (NaN if the method has none); `at_edge`, whether the scan cuts the domain.
+    (NaN if the method has none); `confidence`, 0 … 1, where the method has it; `at_edge`, whether the scan cuts the
+    domain.
 
     Raises
     ------
@@ -53,8 +54,10 @@ def domain_table(domains: Domains, averages: Averages) -> pd.DataFrame:
         "snr_domain": averages.snr_domain,
         "snr_gain": averages.snr_gain,
         "mean_similarity": _mean_similarity(domains, index),
-        "at_edge": _at_edge(labels),
     }
+    if domains.confidence is not None:
+        columns["confidence"] = domains.confidence
+    columns["at_edge"] = _at_edge(labels)
     return pd.DataFrame(columns)
 
 

@@ -132,7 +132,7 @@ def check_options(method: str, options: Mapping[str, Any]) -> None:
         if has_option(method, name) or value is None or (default is not None and _same(value, default)):
             continue
         owners = " or ".join(f"'{owner}'" for owner in METHODS if has_option(owner, name))
-        raise InputError(f"{name}: method '{method}' has no such option; it belongs to method {owners}")
+        raise InputError(f"{name}: method '{method}' has no such option; choose method {owners}, or leave it out")
 
 
 def has_option(method: str, name: str) -> bool:
