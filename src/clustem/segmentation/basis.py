@@ -1,6 +1,6 @@
 """The few directions in which the patterns of a scan differ, found without knowing the domains.
 
-A pattern, binned, is blurred (H), freed of its share of the scan mean, and divided by the square root of the mean, which
+A pattern, binned, is blurred, freed of its share of the scan mean, and divided by the square root of the mean, which
 makes the noise even. What two neighbours have in common beyond chance is signal, as their noise is
 independent: so the directions are the eigenvectors of the covariance between neighbouring tiles of the scan, and the
 most negative eigenvalue says how large chance makes them. Everything is linear: a pattern times one matrix.
@@ -22,6 +22,7 @@ MOST = 61  # directions; with the sum and the noise a pattern has at most 63 fea
 _SIGMA = 1.0  # blur in binned px: about half of the smallest spot
 _FLOOR = 0.02  # of the mean outside the beam, added to it in the denominator: dark pixels are not blown up
 _SHRINK = 0.1  # signal per position, in noise variances, that halves the weight of a direction
+_CHANCE = 2.2  # largest eigenvalue over the most negative one: of noise and single crystals at most 1.9
 _TILES_AT_ONCE = 400  # singular vectors of the tiles that are kept
 
 
@@ -54,6 +55,11 @@ class Basis:
     def size(self) -> int:
         """D, number of directions."""
         return self.weight.size
+
+    @property
+    def structured(self) -> bool:
+        """Whether neighbours have more in common than chance makes: without it, there is nothing to divide."""
+        return bool(self.spectrum[0] > _CHANCE)
 
     @cached_property
     def whitening(self) -> Array:

@@ -105,7 +105,7 @@ class Strips:
             sides = mine & (from_b > nearest) & (from_b <= reach), other & (from_a > nearest) & (from_a <= reach)
             if min(int(side.sum()) for side in sides) < _STRIP:
                 continue
-            deep = self._deep(window, (mine, other), (from_b, from_a), nearest, reach)
+            deep = self._deep((mine, other), (from_b, from_a), nearest, reach)
             found = self._compare(window, sides, deep)
             if found.error < _PRECISE:
                 break
@@ -113,7 +113,6 @@ class Strips:
 
     def _deep(
         self,
-        window: tuple[slice, slice],
         regions: tuple[NDArray[np.bool_], NDArray[np.bool_]],
         distances: tuple[NDArray[np.float64], NDArray[np.float64]],
         nearest: float,

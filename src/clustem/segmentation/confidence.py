@@ -11,6 +11,7 @@ from clustem.segmentation.boundaries import touching
 from clustem.segmentation.features import Features
 
 _SEED = 20260101
+_RETURNS = 0.5  # overlap from which a region counts as found again
 _SURE = 5.0  # standard errors by which two regions differ in the other half
 _SAME = 0.05  # χ² per electron below which two regions are one crystal, however significant
 
@@ -25,7 +26,8 @@ class Confidence:
         Overlap (intersection over union) of each domain with the one that is found in its place in either half of the
         data, the mean of both: 1 = the same, 0 = not found again.
     distinct : bool
-        Whether any two regions found in one half differ in the other.
+        Whether neighbours have more in common than chance makes, at least two regions, the background among them, are
+        found again, and any two that are found in one half differ in the other.
     boundary : float
         Share of the positions that touch another domain.
     """
@@ -55,12 +57,14 @@ def split_noise(features: Features) -> tuple[Features, Features]:
 
 def judge(labels: NDArray[np.int32], found: list[NDArray[np.int32]], halves: tuple[Features, Features]) -> Confidence:
     """Return the confidence in labels (scan_y, scan_x), given those found in both halves of the data."""
-    overlaps = np.mean([_overlap(labels, other) for other in found], axis=0)
-    distinct = any(_differ(found[n], halves[1 - n]) for n in (0, 1))
+    overlaps = np.mean([_overlap(labels + 1, other + 1) for other in found], axis=0)  # the background is one, too
+    returning = int((overlaps >= _RETURNS).sum()) >= 2
+    structured = halves[0].basis.structured and returning
+    distinct = structured and any(_differ(found[n], halves[1 - n]) for n in (0, 1))
     edge = np.zeros(labels.shape, bool)
     edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     edge[:-1] |= labels[:-1] != labels[1:]
-    return Confidence(overlaps, distinct, float(edge.mean()))
+    return Confidence(overlaps[1:], distinct, float(edge.mean()))
 
 
 def _overlap(labels: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -78,7 +82,7 @@ def _overlap(labels: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.
 
 def _differ(labels: NDArray[np.int32], features: Features) -> bool:
     """Return whether any two neighbouring domains, or one and the rest, differ in features they were not found in."""
-    regions = labels.astype(np.int64)
+    regions = labels.astype(np.int64)  # the background is region 0
     values, size = features.values.reshape(-1, features.values.shape[2]), features.basis.size
     for a, b in touching(regions):
         inside = [(regions == k).ravel() for k in (a, b)]

@@ -187,9 +187,9 @@ def dissolve_mixtures(
 ) -> NDArray[np.int64]:
     """Set regions to −1 that are nothing but the overlap of the regions around them.
 
-    Such a region has no position with all neighbours in it, and at least a quarter of the energy of its mean pattern, above
-    that of the background if there is one around, is a mixture of at least two regions that touch it. The smallest
-    regions are judged first.
+    Such a region has no position with all neighbours in it, and at least a quarter of the energy of its mean pattern,
+    above that of the background if there is one around, is a mixture of at least two regions that touch it. The
+    smallest regions are judged first.
     """
     labels = labels.copy()
     cores = find_cores(patterns, labels)
