@@ -135,9 +135,9 @@ def _certainty(results: Results) -> str:
     """Say in a line how sure the domains are."""
     confidence, mixture = results.domains.confidence, results.domains.mixture
     parts = []
-    if confidence is not None and confidence.size:
-        least = int(confidence.argmin())
-        sure = f"Confidence: median {np.median(confidence):.2f}"
+    if confidence is not None and np.isfinite(confidence).any():
+        least = int(np.nanargmin(confidence))
+        sure = f"Confidence: median {np.nanmedian(confidence):.2f}"
         parts.append(f"{sure}, least {confidence[least]:.2f} (domain {least + 1})" if confidence.size > 1 else sure)
     if mixture is not None and results.domains.number:
         mixed = (mixture.fractions[..., 0] < MIXED)[results.domains.labels > 0].mean()
