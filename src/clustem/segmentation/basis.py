@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 Array = NDArray[np.float64]
@@ -124,8 +125,9 @@ def _covariance(matrix: Array, variance: Array) -> Array:
 
 def _shared_directions(contrast: Array, strips: list[tuple[int, ...]]) -> tuple[Array, Array]:
     """Return orthonormal directions (D, k) that neighbouring tiles share, and the whole spectrum."""
-    energy, vectors = np.linalg.eigh(contrast @ contrast.T)
-    kept = np.flatnonzero(energy > 1e-10 * max(float(energy[-1]), 1e-300))[::-1][:_TILES_AT_ONCE]
+    last = len(contrast) - 1
+    energy, vectors = eigh(contrast @ contrast.T, subset_by_index=(max(0, last + 1 - _TILES_AT_ONCE), last))
+    kept = np.flatnonzero(energy > 1e-10 * max(float(energy[-1]), 1e-300))[::-1]
     if not kept.size:
         return _any_direction(contrast.shape[1]), np.zeros(1)
     size = np.sqrt(energy[kept])

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, find_objects
+from scipy.ndimage import binary_erosion, distance_transform_edt, find_objects
 
 from clustem.segmentation.features import Features
 
 _REACHES = (2.5, 3.5, 4.5, 6.5, 9.5, np.inf)  # positions from the boundary; the first that is precise enough counts
 _NEAREST = (0.5, 1.0)  # positions left out at the boundary, of narrow and of wide strips
 _PRECISE = 0.08  # standard error of a similarity that is good enough
-_NEGLIGIBLE = 0.3  # χ² per electron: between different crystals it is 5 and more, within one grain 0.05 to 0.3
+_NEGLIGIBLE = 0.05  # χ² per electron: between different crystals it is 0.2 to 15
+_STEEPER = 2.0  # times the difference as far inside of both regions, which a jump exceeds
 _LEAST = 6  # positions of a region that takes part
 _CONTACT = 3  # positions that touch the other region
 _STRIP = 4  # positions of a strip
+_SQUARE = np.ones((3, 3), bool)
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,14 @@ class Comparison:
     similarity, error : float
     most : float
         χ² between the two mean patterns, per electron, plus one standard error: how much they differ at most.
+    within : float
+        The same as far inside of each region, less one standard error, the smaller of both; 0 if that is not known.
     """
 
     similarity: float
     error: float
     most: float = np.inf
+    within: float = 0.0
 
 
 def compare_sums(
@@ -56,6 +61,30 @@ def compare_sums(
     return Comparison(float(a @ b) / scale, float(np.sqrt(scatter)) / scale)
 
 
+@dataclass(frozen=True, eq=False)
+class _Strip:
+    """Sum of the values (D + 1,) of `count` positions, whose noise energies relative to mean dose add up to `dose`."""
+
+    total: NDArray[np.float64]
+    dose: float
+    count: int
+
+    @classmethod
+    def of(cls, values: NDArray[np.float32], noise: NDArray[np.float64], where: NDArray[np.bool_]) -> _Strip:
+        """Return that of the positions in `where`."""
+        return cls(values[where].sum(axis=0, dtype=np.float64), float(noise[where].sum()), int(where.sum()))
+
+
+def _difference(one: _Strip, two: _Strip) -> tuple[float, float]:
+    """Return χ² per electron between two mean patterns, without noise, and its standard error."""
+    spread = one.dose / one.count**2 + two.dose / two.count**2
+    step = one.total / one.count - two.total / two.count
+    energy, size = float(step[:-1] @ step[:-1]), step.size - 1
+    electrons = max((one.total[-1] / one.count + two.total[-1] / two.count) / 2, 1e-12)
+    error = np.sqrt(2 * size * spread**2 + 4 * spread * max(energy - size * spread, 0.0))
+    return (energy - size * spread) / electrons, float(error) / electrons
+
+
 class Strips:
     """Similarity of neighbouring regions close to their common boundary."""
 
@@ -76,23 +105,43 @@ class Strips:
             sides = mine & (from_b > nearest) & (from_b <= reach), other & (from_a > nearest) & (from_a <= reach)
             if min(int(side.sum()) for side in sides) < _STRIP:
                 continue
-            found = self._compare(window, sides)
+            deep = self._deep(window, (mine, other), (from_b, from_a), nearest, reach)
+            found = self._compare(window, sides, deep)
             if found.error < _PRECISE:
                 break
         return found
 
-    def _compare(self, window: tuple[slice, slice], sides: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> Comparison:
+    def _deep(
+        self,
+        window: tuple[slice, slice],
+        regions: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+        distances: tuple[NDArray[np.float64], NDArray[np.float64]],
+        nearest: float,
+        reach: float,
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return strips as wide, and as far from the first as those are from each other, away from other regions."""
+        deep = []
+        for region, distance in zip(regions, distances, strict=True):
+            inner = binary_erosion(region, _SQUARE, border_value=1)
+            deep.append(inner & (distance > reach + nearest) & (distance <= 2 * reach))
+        return deep[0], deep[1]
+
+    def _compare(
+        self,
+        window: tuple[slice, slice],
+        sides: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+        deep: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    ) -> Comparison:
         values, noise = self.features.values[window], self.features.noise[window]
-        sums = [values[side].sum(axis=0, dtype=np.float64) for side in sides]
-        doses = [float(noise[side].sum()) for side in sides]
-        counts = [int(side.sum()) for side in sides]
+        one, two = (_Strip.of(values, noise, side) for side in sides)
         weight = self.features.basis.weight
-        found = compare_sums(sums[0][:-1] * weight, sums[1][:-1] * weight, doses[0], doses[1], self.variance)
-        spread = doses[0] / counts[0] ** 2 + doses[1] / counts[1] ** 2
-        step = sums[0] / counts[0] - sums[1] / counts[1]
-        energy, electrons = float(step[:-1] @ step[:-1]), (sums[0][-1] / counts[0] + sums[1][-1] / counts[1]) / 2
-        least = energy - weight.size * spread + np.sqrt(2 * weight.size * spread**2 + 4 * spread * energy)
-        return Comparison(found.similarity, found.error, max(float(least), 0.0) / max(electrons, 1e-12))
+        found = compare_sums(one.total[:-1] * weight, two.total[:-1] * weight, one.dose, two.dose, self.variance)
+        within = 0.0
+        if min(int(side.sum()) for side in deep) >= _STRIP:
+            inner = [_Strip.of(values, noise, side) for side in deep]
+            within = min(max(0.0, energy - error) for energy, error in map(_difference, (one, two), inner))
+        energy, error = _difference(one, two)
+        return Comparison(found.similarity, found.error, max(energy + error, 0.0), within)
 
     def _window(self, a: int, b: int, reach: float) -> tuple[slice, slice]:
         """Return the part of the scan that both strips lie in."""
@@ -132,7 +181,7 @@ def join_gradients(
 
     def consider(a: int, b: int) -> None:
         pair = _ordered(a, b)
-        current[pair] = _bound(strips, pair)
+        current[pair] = _bound(strips, pair, similarity)
         neighbours.setdefault(a, set()).add(b)
         neighbours.setdefault(b, set()).add(a)
         heapq.heappush(queue, (-current[pair], *pair))
@@ -159,15 +208,42 @@ def join_gradients(
     return strips.labels, joined
 
 
+def join_doubtful(
+    features: Features, labels: NDArray[np.int64], doubtful: list[int], similarity: float
+) -> NDArray[np.int64]:
+    """Join doubtful regions with the neighbour most similar across the boundary, if they could be one within the error.
+
+    Regions are 0 … in labels (scan_y, scan_x), −1 = none; the most doubtful comes first.
+    """
+    strips = Strips(features, labels)
+    for region in doubtful:
+        found = {}
+        for pair in touching(strips.labels):
+            if region in pair:
+                comparison = strips.compare(*pair)
+                if comparison is not None:
+                    found[pair] = comparison
+        if not found:
+            continue
+        pair = max(found, key=lambda key: (found[key].similarity, -key[0], -key[1]))
+        if found[pair].similarity + found[pair].error > similarity:
+            a, b = pair
+            strips.join(a + b - region, region)
+    return strips.labels
+
+
 def _ordered(a: int, b: int) -> tuple[int, int]:
     return min(a, b), max(a, b)
 
 
-def _bound(strips: Strips, pair: tuple[int, int]) -> float:
+def _bound(strips: Strips, pair: tuple[int, int], similarity: float) -> float:
+    """Return the similarity across a boundary less its error; above `similarity` in any case if nothing jumps there."""
     found = strips.compare(*pair)
     if found is None:
         return -np.inf
-    return 1.0 - found.most if found.most < _NEGLIGIBLE else found.similarity - found.error
+    gradient = found.most < max(_NEGLIGIBLE, _STEEPER * found.within)
+    bound = found.similarity - found.error
+    return max(bound, similarity + (1.0 - similarity) / (1.0 + found.most)) if gradient else bound
 
 
 def touching(labels: NDArray[np.int64]) -> list[tuple[int, int]]:

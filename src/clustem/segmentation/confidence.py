@@ -12,7 +12,7 @@ from clustem.segmentation.features import Features
 
 _SEED = 20260101
 _SURE = 5.0  # standard errors by which two regions differ in the other half
-_SAME = 0.3  # χ² per electron below which two regions are one crystal, however significant
+_SAME = 0.05  # χ² per electron below which two regions are one crystal, however significant
 
 
 @dataclass(frozen=True, eq=False)

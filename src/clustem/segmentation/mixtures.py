@@ -17,9 +17,9 @@ _REACH = 2  # positions from which they come
 _LEAST = 4  # positions of a core, and of a region without one whose mean is taken
 _ATTRACTION = 1.0  # of a neighbour with the same label, in units of half χ²
 _SWEEPS = 4
-_EXPLAINED = 0.5  # of the energy of a fragment, by which it is taken for a mixture
+_EXPLAINED = 0.25  # of the energy of a fragment, by which it is taken for a mixture
 _SECOND = 0.15  # share that the second region of a mixture has at least
-_BACKGROUND = 0.35  # what a share of the background counts against one of a crystal
+_BACKGROUND = 0.1  # what a share of the background counts against one of a crystal
 _SQUARE = np.ones((3, 3), bool)
 
 
@@ -187,8 +187,9 @@ def dissolve_mixtures(
 ) -> NDArray[np.int64]:
     """Set regions to −1 that are nothing but the overlap of the regions around them.
 
-    Such a region has no position with all neighbours in it, and at least half of the energy of its mean pattern is a
-    mixture of at least two regions that touch it, the background not counted. The smallest regions are judged first.
+    Such a region has no position with all neighbours in it, and at least a quarter of the energy of its mean pattern, above
+    that of the background if there is one around, is a mixture of at least two regions that touch it. The smallest
+    regions are judged first.
     """
     labels = labels.copy()
     cores = find_cores(patterns, labels)
@@ -201,13 +202,17 @@ def dissolve_mixtures(
         here = labels[window]
         mine = here == k
         around = np.unique(here[binary_dilation(mine, _SQUARE, iterations=2) & ~mine])
-        near = [j for j in around.tolist() if j >= 0 and j != background and cores.whole[j]]
+        near = [j for j in around.tolist() if j >= 0 and (j == background or cores.whole[j])]
         if len(near) < 2:
             continue
         mean = patterns[window][mine].mean(axis=0, dtype=np.float64)
         shares, rest = nnls(cores.means[near].T, mean)
         chance = mean.size / sizes[k]
-        explained = 1 - max(rest**2 - chance, 0) / max(float(mean @ mean) - chance, 1e-12)
+        whole = float(mean @ mean)
+        if background in near:
+            under = cores.means[background]
+            whole -= float(under @ mean) ** 2 / float(under @ under)
+        explained = 1 - max(rest**2 - chance, 0) / max(whole - chance, 1e-12)
         if explained >= _EXPLAINED and np.sort(shares)[-2] >= _SECOND:
             here[mine] = -1
     return labels

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from clustem.scan import Scan
 from clustem.segmentation.background import find_background
-from clustem.segmentation.boundaries import join_gradients
+from clustem.segmentation.boundaries import join_doubtful, join_gradients
 from clustem.segmentation.confidence import Confidence, judge, split_noise
 from clustem.segmentation.domains import Domains
 from clustem.segmentation.features import Features, measure_features
@@ -20,6 +20,7 @@ from clustem.segmentation.tree import MergeTree, component_labels, number_by_siz
 from clustem.surveying import Survey
 
 _ROUNDS = 3  # of the refinement
+_DOUBTFUL = 0.4  # confidence below which a domain is joined with another if that is as likely
 
 
 def segment_noise_aware(
@@ -38,6 +39,11 @@ def segment_noise_aware(
     found = [_partition(half, grow_regions(half, usable), usable, parameters) for half in halves]
     labels = _partition(features, tree, usable, parameters)
     confidence = judge(labels, found, halves)
+    doubtful = [k for k in np.argsort(confidence.domains).tolist() if confidence.domains[k] < _DOUBTFUL]
+    if doubtful:
+        joined = join_doubtful(features, labels.astype(np.int64) - 1, doubtful, parameters.similarity)
+        labels = _connected(joined, parameters.min_size)
+        confidence = judge(labels, found, halves)
     if not confidence.distinct:
         labels = np.where(usable, 1, 0).astype(np.int32)
         confidence = replace(confidence, domains=np.ones(int(usable.any())))
