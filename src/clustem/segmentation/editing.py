@@ -17,7 +17,8 @@ from clustem.segmentation.tree import MergeTree
 
 def check_label(name: str, label: Any, number: int) -> int:
     """Return a label 1 … number, or raise InputError."""
-    if isinstance(label, bool) or not isinstance(label, Integral) or not 1 <= label <= number:
+    whole = isinstance(label, Integral) and not isinstance(label, bool)
+    if not whole or not 1 <= label <= number:
         raise InputError(f"{name}: expected labels of domains from 1 to {number}, got {label!r}")
     return int(label)
 
