@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from clustem.averaging import Averages
 from clustem.calibration import Calibration
 from clustem.results import Results
-from clustem.segmentation import Domains
-from clustem.segmentation.parameters import PublishedParameters
+from clustem.segmentation import Domains, Mixture, NoiseAwareParameters, PublishedParameters
 from clustem.surveying import NoiseModel, Survey
 
 CALIBRATED = Calibration(inv_angstrom_per_px=0.05, scan_step_nm=0.4)
@@ -123,6 +122,40 @@ def make_results() -> Callable[..., Results]:
 @pytest.fixture(scope="session")
 def four_domains() -> Results:
     return build_results(quarters())
+
+
+def noise_aware(results: Results) -> Results:
+    """The same with what the default method finds: confidence falling with the label, a mixture, no similarity."""
+    labels, number = results.domains.labels, results.domains.number
+    fractions = np.zeros((*labels.shape, 3), np.float32)
+    fractions[..., 0] = np.where(labels > 0, 0.9, 0)
+    parts = np.zeros(fractions.shape, np.int32)
+    parts[..., 0] = labels
+    if number > 1:
+        fractions[1, :, :2], parts[1, :, 1] = (0.6, 0.4), number
+    unexplained = np.zeros(labels.shape, bool)
+    unexplained[-1, -1] = True
+    domains = Domains(
+        labels,
+        "noise-aware",
+        NoiseAwareParameters(similarity=0.7),
+        mixture=Mixture(parts, fractions, unexplained),
+        confidence=np.linspace(1.0, 0.25, number),
+        reason="found behind the noise",
+        calibration=results.domains.calibration,
+    )
+    return replace(results, domains=domains, recipe={"segmentation": {"method": "noise-aware", "similarity": 0.7}})
+
+
+@pytest.fixture(scope="session")
+def behind_noise() -> Results:
+    """Four domains as the default method finds them."""
+    return noise_aware(build_results(quarters()))
+
+
+@pytest.fixture(scope="session")
+def make_behind_noise() -> Callable[..., Results]:
+    return lambda labels: noise_aware(build_results(labels))
 
 
 @pytest.fixture(scope="session")

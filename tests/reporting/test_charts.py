@@ -68,6 +68,14 @@ def test_the_threshold_chart_has_the_number_and_coverage_at_every_threshold(four
         assert set(axes.lines[1].get_xdata()) == {0.8}
 
 
+def test_the_chart_of_the_default_marks_its_cut_and_what_is_left(behind_noise):
+    upper, lower = plot_threshold(replace(behind_noise.domains, tree=TREE)).axes
+    assert upper.get_ylabel() == "regions"
+    assert upper.lines[1].get_xydata().tolist() == [[0.7, 4]]
+    assert upper.get_legend().get_texts()[0].get_text() == "domains: 4"
+    assert set(upper.lines[2].get_xdata()) == set(lower.lines[1].get_xdata()) == {0.7}
+
+
 def test_the_threshold_curve_reaches_the_one_used_and_stays_short():
     rng = np.random.default_rng(0)
     thresholds = np.sort(rng.random(50000))[::-1]

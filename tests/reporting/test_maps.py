@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from matplotlib.collections import LineCollection
 
 from clustem.calibration import Calibration
-from clustem.reporting import domain_colours, plot_beam_displacement, plot_domain_map, plot_scan_images
+from clustem.reporting import domain_colours, plot_beam_displacement, plot_certainty, plot_domain_map, plot_scan_images
 from clustem.reporting.maps import widest_places
 
 
@@ -117,3 +117,21 @@ def test_beam_displacement_is_drawn_around_zero(flawed):
 def test_one_line_of_positions_is_drawn(make_results, step):
     results = make_results(np.arange(24)[None] // 8 + 1, calibration=Calibration(scan_step_nm=step))
     assert len(plot_domain_map(results).axes[0].texts) == 3
+
+
+def test_certainty_has_the_values_of_every_position(behind_noise):
+    confidence, share = plot_certainty(behind_noise).axes[:2]
+    labels = behind_noise.domains.labels
+    shown = np.ma.filled(confidence.images[0].get_array(), np.nan)
+    np.testing.assert_array_equal(shown[labels == 3], 0.5)
+    assert np.isnan(shown[0, 0])
+    shares = np.ma.filled(share.images[0].get_array(), np.nan)
+    np.testing.assert_allclose(shares[1], 0.6, rtol=1e-6)
+    np.testing.assert_allclose(shares[2], 0.9, rtol=1e-6)
+    assert share.lines[0].get_xydata().tolist() == [[15, 11]]
+
+
+def test_certainty_without_mixture_has_one_map(behind_noise):
+    only = replace(behind_noise, domains=replace(behind_noise.domains, mixture=None))
+    titles = [axes.get_title(loc="left") for axes in plot_certainty(only).axes]
+    assert [title for title in titles if title] == ["Confidence"]

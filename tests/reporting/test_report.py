@@ -72,6 +72,32 @@ def test_the_summary_says_what_was_found(page):
     assert "All 4 domains; with full digits they are in domains.csv" in text
 
 
+def test_the_default_says_how_sure_it_is(behind_noise):
+    page = render_report(behind_noise)
+    parsed = Page(page)
+    assert len(parsed.addresses) == 7  # map, certainty, images, patterns, gallery, sizes, gain
+    assert "found behind the noise" in parsed.text
+    # 16 of the 191 assigned positions have a largest share of 0.6
+    assert (
+        "Confidence: median 0.62, least 0.25 (domain 4); 8% of the assigned patterns are mixtures, with less"
+    ) in parsed.text
+    assert "explains (crosses): 1." in parsed.text
+    assert '<th scope="col">confidence</th>' in page
+    assert "mean similarity" not in page
+    assert "<td>0.750</td>" in page
+
+
+def test_methods_without_confidence_show_none(page):
+    assert "How sure" not in page
+    assert "Confidence" not in page
+
+
+@pytest.mark.parametrize("labels", [np.zeros((5, 6)), np.ones((5, 6)), np.ones((1, 1))])
+def test_the_default_has_a_report_of_no_and_of_one_domain(make_behind_noise, labels):
+    text = Page(render_report(make_behind_noise(labels))).text
+    assert ("Confidence: median 1.00; 0% of the assigned" in text) == bool(labels.any())
+
+
 def test_recipe_and_provenance_are_listed(page):
     assert re.search(r'<th scope="row">threshold</th><td>0.8 \(chosen\)</td>', page)
     assert re.search(r'<th scope="row">scan_step_nm</th><td>0.4</td>', page)

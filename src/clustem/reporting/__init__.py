@@ -3,13 +3,14 @@
 from clustem.reporting.charts import plot_domain_sizes, plot_snr_gain, plot_threshold
 from clustem.reporting.colours import domain_colours
 from clustem.reporting.gallery import plot_gallery
-from clustem.reporting.maps import plot_beam_displacement, plot_domain_map, plot_scan_images
+from clustem.reporting.maps import plot_beam_displacement, plot_certainty, plot_domain_map, plot_scan_images
 from clustem.reporting.patterns import plot_mean_patterns
 from clustem.reporting.report import render_report
 
 __all__ = [
     "domain_colours",
     "plot_beam_displacement",
+    "plot_certainty",
     "plot_domain_map",
     "plot_domain_sizes",
     "plot_gallery",

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from clustem.averaging import Averages
 from clustem.reporting.layout import round_locator, styled
 from clustem.reporting.numerals import number_text
-from clustem.segmentation import Domains
-from clustem.segmentation.parameters import PublishedParameters
+from clustem.segmentation import Domains, NoiseAwareParameters, PublishedParameters
 
 SIZE = (3.4, 2.9)
 BLUE, VERMILLION = (0.0, 0.45, 0.7), (0.84, 0.37, 0.0)
@@ -88,7 +87,9 @@ def plot_snr_gain(averages: Averages) -> Figure:
 
 @styled
 def plot_threshold(domains: Domains) -> Figure:
-    """Draw the number of domains, and the part of the scan inside them, at every threshold; the one used is marked.
+    """Draw the number of domains, and the part of the scan inside them, at every cut of the tree, the used one marked.
+
+    Where boundaries and mixtures decide after the cut, a point marks the number of domains that are left.
 
     Parameters
     ----------
@@ -101,22 +102,34 @@ def plot_threshold(domains: Domains) -> Figure:
     """
     figure = Figure(figsize=SIZE, layout="constrained")
     upper, lower = figure.subplots(2, sharex=True)
-    _clean(upper, "Domains at every threshold")
+    regions = isinstance(domains.parameters, NoiseAwareParameters)
+    _clean(upper, "Regions at every cut" if regions else "Domains at every threshold")
     _clean(lower, "")
-    used = domains.parameters.threshold if isinstance(domains.parameters, PublishedParameters) else None
+    used = used_cut(domains)
     if domains.tree is not None:
         thresholds, numbers, covered = threshold_curve(*domains.tree.counts(), used)
         upper.plot(thresholds, numbers, color=BLUE, linewidth=1.2)
         lower.plot(thresholds, 100 * covered, color=BLUE, linewidth=1.2)
     upper.set_ylim(bottom=0)
     upper.yaxis.set_major_locator(round_locator(5, whole=True))
-    lower.set(xlabel="similarity threshold", ylabel="assigned (%)", ylim=(0, 105))
-    upper.set_ylabel("domains")
+    lower.set(xlabel="similarity" if regions else "similarity threshold", ylabel="assigned (%)", ylim=(0, 105))
+    upper.set_ylabel("regions" if regions else "domains")
+    if regions and used is not None:
+        upper.plot(used, domains.number, "o", color=VERMILLION, markersize=4, label=f"domains: {domains.number}")
+        upper.legend(loc="upper left")
     if used is not None:
         for axes in (upper, lower):
             axes.axvline(used, color=VERMILLION, linewidth=1, linestyle="--")
         upper.set_title(f"used: {used:.4g}", loc="right", color=VERMILLION, fontsize=7)
     return figure
+
+
+def used_cut(domains: Domains) -> float | None:
+    """Return the similarity at which the tree was cut; None if there was none."""
+    used = domains.parameters
+    if isinstance(used, PublishedParameters):
+        return used.threshold
+    return used.similarity if isinstance(used, NoiseAwareParameters) else None
 
 
 def threshold_curve(

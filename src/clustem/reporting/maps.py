@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -12,8 +13,8 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from clustem.reporting.colours import domain_colours, text_colour
-from clustem.reporting.layout import add_colour_bar, colour_map, colour_range, scan_panels, styled
+from clustem.reporting.colours import UNASSIGNED, domain_colours, text_colour
+from clustem.reporting.layout import MISSING, add_colour_bar, colour_map, colour_range, scan_panels, styled
 from clustem.results import Results
 from clustem.surveying import Survey
 
@@ -78,6 +79,47 @@ def plot_scan_images(results: Results) -> Figure:
     for axes, (_, values, name, label) in zip(panels, images, strict=True):
         shown = draw_image(axes, values, survey.dead_positions, name)
         add_colour_bar(figure, axes, shown, values, label)
+    return figure
+
+
+@styled
+def plot_certainty(results: Results) -> Figure:
+    """Draw the confidence of every domain, and how much of every pattern is that of the domain with the largest share.
+
+    Those that were found; unassigned positions are light grey. Positions that no mixture of the domains around them
+    explains are marked with a cross.
+
+    Parameters
+    ----------
+    results : Results
+        With the confidence or the mixture of the domains.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    domains, survey = results.domains, results.survey
+    inside = domains.labels > 0
+    images: list[tuple[str, NDArray[np.float64], str]] = []
+    if domains.confidence is not None:
+        images.append(("Confidence", np.append(np.nan, domains.confidence)[domains.labels], "confidence"))
+    if domains.mixture is not None:
+        share = domains.mixture.fractions[..., 0].astype(np.float64)
+        images.append(("Largest share in the pattern", np.where(inside, share, np.nan), "share"))
+    figure, panels = scan_panels(
+        [title for title, *_ in images], domains.labels.shape, survey.calibration, colour_bars=True
+    )
+    for axes, (title, values, unit) in zip(panels, images, strict=True):
+        colours = colormaps["cividis"].with_extremes(bad=UNASSIGNED)
+        low = 0.0 if unit == "confidence" else 1 / 3
+        shown = axes.imshow(values, cmap=colours, vmin=low, vmax=1.0, aspect=axes.get_aspect(), origin="upper")
+        add_colour_bar(figure, axes, shown, values, unit)
+        outlines = np.tile([0.1, 0.1, 0.1, 1.0], (domains.number + 1, 1))
+        if title == "Confidence":
+            draw_contours(axes, results.contours, outlines)
+        elif domains.mixture is not None:
+            y, x = np.nonzero(domains.mixture.unexplained)
+            axes.plot(x, y, "x", color=MISSING, markersize=3, markeredgewidth=0.8)
     return figure
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from clustem.reporting.charts import plot_domain_sizes, plot_snr_gain, plot_threshold
 from clustem.reporting.gallery import plot_gallery
-from clustem.reporting.maps import plot_beam_displacement, plot_domain_map, plot_scan_images
+from clustem.reporting.maps import plot_beam_displacement, plot_certainty, plot_domain_map, plot_scan_images
 from clustem.reporting.numerals import column_texts, number_text
 from clustem.reporting.patterns import plot_mean_patterns
 from clustem.results import CONVENTIONS, Results
@@ -27,6 +27,7 @@ LARGE = 1_000_000  # bytes of one picture
 LEAST_SCALE = 0.8  # in a narrow window pictures scroll rather than shrink further: their text must stay readable
 GALLERY = 24
 TABLE_ROWS = 200
+MIXED = 0.7  # largest share below which a pattern is called a mixture
 HEADINGS = {
     "label": "label",
     "positions": "positions",
@@ -41,6 +42,7 @@ HEADINGS = {
     "snr_domain": "SNR of average",
     "snr_gain": "SNR gain",
     "mean_similarity": "mean similarity",
+    "confidence": "confidence",
     "at_edge": "at edge",
 }
 
@@ -72,6 +74,7 @@ def render_report(results: Results) -> str:
         gallery=GALLERY,
         heading=heading,
         rows=rows,
+        certainty=_certainty(results),
         parameters=_parameters(results),
         conventions=_conventions(results),
     )
@@ -80,6 +83,8 @@ def render_report(results: Results) -> str:
 def _figures(results: Results) -> Iterator[tuple[str, Figure]]:
     """Make the figures one after the other, those that have something to show."""
     yield "map", plot_domain_map(results)
+    if results.domains.confidence is not None or results.domains.mixture is not None:
+        yield "certainty", plot_certainty(results)
     yield "images", plot_scan_images(results)
     yield "patterns", plot_mean_patterns(results.survey)
     if results.survey.descan_px.any():
@@ -126,9 +131,23 @@ def _summary(results: Results) -> Iterator[str]:
         yield domains.reason
 
 
+def _certainty(results: Results) -> str:
+    """Say in a line how sure the domains are."""
+    confidence, mixture = results.domains.confidence, results.domains.mixture
+    parts = []
+    if confidence is not None and np.isfinite(confidence).any():
+        least = int(np.nanargmin(confidence))
+        sure = f"Confidence: median {np.nanmedian(confidence):.2f}"
+        parts.append(f"{sure}, least {confidence[least]:.2f} (domain {least + 1})" if confidence.size > 1 else sure)
+    if mixture is not None and results.domains.number:
+        mixed = (mixture.fractions[..., 0] < MIXED)[results.domains.labels > 0].mean()
+        parts.append(f"{mixed:.0%} of the assigned patterns are mixtures, with less than {MIXED:.0%} of one domain")
+    return "; ".join(parts) + "." if parts else ""
+
+
 def _counts(results: Results) -> dict[str, int]:
     """Return the numbers that the captions quote."""
-    survey = results.survey
+    survey, mixture = results.survey, results.domains.mixture
     return {
         "domains": results.domains.number,
         "dead_positions": int(survey.dead_positions.sum()),
@@ -136,12 +155,15 @@ def _counts(results: Results) -> dict[str, int]:
         "dead": int(survey.dead_pixels.sum()),
         "virtual": int(np.isfinite(survey.bright_field).any()),
         "unused": int((~survey.detector_mask).sum()),
+        "unexplained": 0 if mixture is None else int(mixture.unexplained.sum()),
     }
 
 
 def _table(results: Results) -> tuple[list[str], list[list[str]]]:
     """Return heading and rows of the table of domains, the largest first."""
     table = results.table.sort_values("positions", ascending=False, kind="stable").head(TABLE_ROWS)
+    if results.domains.similarity is None:
+        table = table.drop(columns="mean_similarity")
     heading = [HEADINGS.get(str(name), str(name)) for name in table.columns]
     if not results.survey.is_counts:
         heading = [name.replace("electrons", "intensity") for name in heading]

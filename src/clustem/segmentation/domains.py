@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustem.calibration import Calibration
+from clustem.errors import InputError
+from clustem.segmentation.editing import check_label, divide, merge_mixture, merge_table
 from clustem.segmentation.mixtures import Mixture
 from clustem.segmentation.parameters import LabelsParameters, NoiseAwareParameters, PublishedParameters
 from clustem.segmentation.tree import MergeTree
@@ -62,6 +65,63 @@ class Domains:
     def sizes(self) -> NDArray[np.int64]:
         """(K,) number of positions of each domain."""
         return np.bincount(self.labels.ravel(), minlength=self.number + 1)[1:].astype(np.int64)
+
+    def merge(self, labels: Sequence[int]) -> Domains:
+        """Return the domains with those of `labels` made one, as `reason` then says.
+
+        It takes the lowest of the labels; those above the others move down. Its confidence is not known (NaN), its
+        share in every pattern is the sum of theirs.
+
+        Raises
+        ------
+        InputError
+            If `labels` are not at least two different domains.
+        """
+        chosen = sorted({check_label("merge", label, self.number) for label in labels})
+        if len(chosen) < 2:
+            raise InputError(f"merge: expected at least two different domains, got {list(labels)!r}")
+        table = merge_table(chosen, self.number)
+        confidence = self.confidence
+        if confidence is not None:
+            confidence = np.delete(
+                np.where(np.arange(1, self.number + 1) == chosen[0], np.nan, confidence), np.array(chosen[1:]) - 1
+            )
+        return replace(
+            self,
+            labels=table[self.labels],
+            mixture=None if self.mixture is None else merge_mixture(self.mixture, table),
+            confidence=confidence,
+            reason=self._by_hand(f"{', '.join(map(str, chosen[:-1]))} and {chosen[-1]} merged"),
+        )
+
+    def split(self, label: int) -> Domains:
+        """Return the domains with one divided into its next two parts down the tree, as `reason` then says.
+
+        The larger part keeps the label, the smaller is the last domain. Their confidence is not known (NaN), and there
+        is no mixture any more, because it does not tell the parts from each other.
+
+        Raises
+        ------
+        InputError
+            If there is no such domain, no tree, or no two parts of at least `min_size` positions.
+        """
+        label = check_label("split", label, self.number)
+        if self.tree is None:
+            raise InputError(f"split: method '{self.method}' has no tree to go down; edit the label image instead")
+        part, similarity = divide(self.labels == label, self.tree)
+        confidence = self.confidence
+        if confidence is not None:
+            confidence = np.append(np.where(np.arange(1, self.number + 1) == label, np.nan, confidence), np.nan)
+        return replace(
+            self,
+            labels=np.where(part, self.number + 1, self.labels).astype(np.int32),
+            mixture=None,
+            confidence=confidence,
+            reason=self._by_hand(f"{label} split at similarity {similarity:.3g}, into {label} and {self.number + 1}"),
+        )
+
+    def _by_hand(self, change: str) -> str:
+        return f"{self.reason}; by hand: {change}" if self.reason else f"by hand: {change}"
 
     def __repr__(self) -> str:
         rows: list[tuple[str, Any]] = [
