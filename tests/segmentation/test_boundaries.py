@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+
+from clustem.segmentation.boundaries import Strips, compare_sums, join_gradients, touching
+
+from .scenes import features_of, halves
+
+ONE = np.ones(2)
+NOTHING = np.zeros(2)
+
+
+def noisy(means, *, seed=0):
+    """Features with noise 1 around means (scan_y, scan_x, D)."""
+    return features_of(means + np.random.default_rng(seed).normal(size=means.shape))
+
+
+def along(values, height=12):
+    """The same vector (scan_x, D) in every row."""
+    values = np.asarray(values, float)
+    return np.broadcast_to(values, (height, *values.shape))
+
+
+def stripes(shape, number):
+    """Labels 0 … of vertical stripes of equal width."""
+    return np.broadcast_to(np.arange(shape[1]) * number // shape[1], shape).astype(np.int64)
+
+
+def test_without_noise_it_is_the_cosine():
+    found = compare_sums(np.array([3.0, 4.0]), np.array([4.0, 3.0]), 0.0, 0.0, ONE)
+    assert found.similarity == pytest.approx(24 / 25)
+    assert found.error == pytest.approx(0, abs=1e-9)
+
+
+def test_the_energy_of_the_noise_is_taken_off():
+    """Sums of 30 and 40 patterns of noise 1 in two features, whose energies are 2500: 60 and 80 of it are noise."""
+    a, b = np.array([30.0, 40.0]), np.array([40.0, 30.0])
+    found = compare_sums(a, b, 30.0, 40.0, ONE)
+    assert found.similarity == pytest.approx(2400 / np.sqrt((2500 - 60) * (2500 - 80)))
+    scatter = 40 * 2500 + 30 * 2500 - 30 * 40 * 2
+    assert found.error == pytest.approx(np.sqrt(scatter / (2500 - 60) / (2500 - 80)))
+
+
+def test_the_length_does_not_matter():
+    a, b = np.array([30.0, 40.0]), np.array([40.0, 30.0])
+    first = compare_sums(a, b, 30.0, 40.0, ONE)
+    other = compare_sums(10 * a, b, 3000.0, 40.0, ONE)
+    assert (other.similarity, other.error) == pytest.approx((first.similarity, first.error))
+
+
+@pytest.mark.parametrize(("b", "most"), [((0.0, 25.0, 12.0, 0.0), 1.2), ((25.0, 0.0, 12.0, 0.0), 2.5)])
+def test_similarity_and_error_are_those_of_many_draws(b, most):
+    """The error is that of vectors at right angles; where they are alike, it is too large rather than too small."""
+    generator = np.random.default_rng(0)
+    a, b = np.array([30.0, 0, 0, 0]), np.array(b)
+    found = [
+        compare_sums(a + 3 * one, b + 4 * two, 9.0, 16.0, np.ones(4))
+        for one, two in generator.normal(size=(3000, 2, 4))
+    ]
+    similarities = np.array([comparison.similarity for comparison in found])
+    assert similarities.mean() == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=0.03)
+    assert 0.8 < np.mean([comparison.error for comparison in found]) / similarities.std() < most
+
+
+def test_noise_alone_is_never_alike_for_sure():
+    generator = np.random.default_rng(0)
+    for a, b in generator.normal(size=(200, 2, 5)):
+        found = compare_sums(a, b, 1.0, 1.0, np.ones(5))
+        assert found.similarity - 3 * found.error < 0.6
+        assert np.isfinite(found.similarity)
+    nothing = compare_sums(NOTHING, NOTHING, 0.0, 0.0, ONE)
+    assert nothing.similarity == 0
+
+
+def test_regions_that_touch():
+    labels = np.array(
+        [
+            [0, 0, 0, 1, 1, 1],
+            [0, 0, 0, 1, 1, 1],
+            [0, 0, 0, 1, 1, 1],
+            [-1, -1, -1, 2, 3, 3],
+            [4, 4, 4, 2, 3, 3],
+            [4, 4, 4, 2, 3, 3],
+        ]
+    )
+    assert touching(labels) == [(0, 1), (1, 3)], "2 has only three positions, 0 and 4 do not touch"
+
+
+def test_a_corner_is_too_little_contact():
+    labels = 2 * halves((8, 8)).T + halves((8, 8))
+    assert touching(labels) == [(0, 1), (0, 2), (1, 3), (2, 3)]
+
+
+@pytest.mark.parametrize("labels", [np.zeros((4, 4), int), np.full((3, 3), -1), np.array([[0]])])
+def test_nothing_that_touches(labels):
+    assert touching(labels) == []
+
+
+def test_strips_too_small_to_be_compared():
+    labels = np.zeros((1, 7), np.int64)
+    labels[0, 5:] = 1
+    assert Strips(noisy(along(np.ones((7, 2)), 1)), labels).compare(0, 1) is None
+
+
+def test_both_sides_of_a_jump_and_of_nothing():
+    kinds = 50 * np.eye(2)
+    labels = halves((12, 20))
+    jump = Strips(noisy(kinds[labels]), labels).compare(0, 1)
+    assert jump.similarity == pytest.approx(0, abs=0.1)
+    assert jump.error < 0.1
+    alike = Strips(noisy(kinds[0 * labels]), labels).compare(0, 1)
+    assert alike.similarity == pytest.approx(1, abs=0.05)
+    assert alike.most < jump.most
+
+
+def test_a_jump_divides_and_nothing_does_not():
+    kinds = 50 * np.eye(2)
+    labels = stripes((12, 32), 4)
+    joined, pairs = join_gradients(noisy(kinds[labels // 2]), labels, 0.6)
+    assert np.array_equal(joined // 2, labels // 2)
+    assert len(np.unique(joined)) == 2
+    assert [pair[:2] for pair in sorted(pairs)] == [(0, 1), (2, 3)]
+    assert all(similarity > 0.6 for _, _, similarity in pairs)
+
+
+def test_a_gradient_is_one_region():
+    """A vector that turns by 90° over 48 columns: the ends are at right angles, neighbours alike."""
+    angles = np.linspace(0, np.pi / 2, 48)
+    values = 50 * np.column_stack([np.cos(angles), np.sin(angles)])
+    joined, pairs = join_gradients(noisy(along(values)), stripes((12, 48), 4), 0.6)
+    assert not joined.any()
+    assert len(pairs) == 3
+
+
+def test_the_same_turn_at_once_is_a_boundary():
+    values = 50 * np.repeat(np.eye(2), 24, axis=0)
+    joined, pairs = join_gradients(noisy(along(values)), stripes((12, 48), 2), 0.6)
+    assert len(np.unique(joined)) == 2
+    assert pairs == []
+
+
+def test_positions_in_no_region_stay_so_and_what_is_given_is_kept():
+    labels = stripes((12, 20), 2)
+    labels[5] = -1
+    given = labels.copy()
+    joined, _ = join_gradients(noisy(along(np.full((20, 2), 30.0))), labels, 0.6)
+    assert np.array_equal(joined < 0, given < 0)
+    assert (joined[given >= 0] == 0).all()
+    assert np.array_equal(labels, given)
+
+
+def test_a_single_region_and_none():
+    features = noisy(along(np.full((6, 2), 30.0), 6))
+    for labels in (np.zeros((6, 6), np.int64), np.full((6, 6), -1)):
+        joined, pairs = join_gradients(features, labels, 0.6)
+        assert np.array_equal(joined, labels)
+        assert pairs == []
+
+
+def test_turning_the_scan_turns_the_regions():
+    angles = np.r_[np.linspace(0, 1, 16), np.linspace(2.4, 3, 16)]
+    features = noisy(along(50 * np.column_stack([np.cos(angles), np.sin(angles)])))
+    labels = stripes((12, 32), 4)
+    first, _ = join_gradients(features, labels, 0.6)
+    turned = features_of(features.values[..., :-1].swapaxes(0, 1))
+    other, _ = join_gradients(turned, np.ascontiguousarray(labels.T), 0.6)
+    assert np.array_equal(first, other.T)
+    assert len(np.unique(first)) == 2
