@@ -107,6 +107,8 @@ def test_read_noise_is_part_of_the_noise():
 def test_noise_alone_has_no_direction_that_stands_out():
     basis = find_basis(strips_of(np.full((8, 10, *DETECTOR), 0.3)), PER_TILE, USE, 0.0)
     assert basis.spectrum[0] < 3
+    assert not basis.structured
+    assert found().structured
     assert np.isfinite(basis.matrix).all()
 
 

@@ -50,13 +50,13 @@ def test_the_same_partition_twice_is_sure():
 
 
 def test_overlaps_by_hand():
-    """Domain 1 is found whole and half; domain 2 with four columns more, and not at all (0 is no domain)."""
+    """Domain 1 is found whole and half; domain 2 whole, and with two columns more."""
     labels = (halves((10, 8)) + 1).astype(np.int32)
-    one, two = np.full((10, 8), 2, np.int32), np.zeros((10, 8), np.int32)
+    one, two = np.full((10, 8), 2, np.int32), np.full((10, 8), 5, np.int32)
     one[:, :4] = 1
     two[:, :2] = 7
     found = judge(labels, [one, two], split_noise(jump((10, 8))))
-    np.testing.assert_allclose(found.domains, [(1 + 0.5) / 2, (1 + 0) / 2])
+    np.testing.assert_allclose(found.domains, [(1 + 1 / 2) / 2, (1 + 4 / 6) / 2])
     wide = np.full((10, 8), 1, np.int32)
     np.testing.assert_allclose(judge(labels, [wide, wide], split_noise(jump((10, 8)))).domains, 0.5)
 
