@@ -27,7 +27,7 @@ _SMALL_SCAN = 64
 def segment_and_average(scan: object) -> None:
     """Do all that a run does but the results folder: survey, similarities, tree, averages."""
     found = clustem.survey(scan)
-    domains = clustem.segment(scan, threshold=THRESHOLD)
+    domains = clustem.segment(scan, method="published", threshold=THRESHOLD)
     clustem.average(scan, domains, survey=found)
 
 
@@ -40,7 +40,7 @@ def time_array(counts: Counts, repeats: int) -> float:
 def run_command(path: Path, output: Path, *options: str) -> list[str]:
     """Return the command line of a run with a given threshold."""
     command = [sys.executable, "-m", "clustem", "run", str(path), "--output", str(output), "--quiet"]
-    return [*command, "--threshold", str(THRESHOLD), *options]
+    return [*command, "--method", "published", "--threshold", str(THRESHOLD), *options]
 
 
 def measure(

@@ -51,15 +51,19 @@ def compare_case(file: h5py.File, name: str) -> list[str]:
     options["threshold"] = threshold
     expected = group["cluster_map"][()]
 
-    clusters = clustem.segment(counts, border="published", min_size=1, scan_mask=scan_mask, **options).labels
-    kept = clustem.segment(counts, border="published", min_size=min_size, scan_mask=scan_mask, **options)
+    clusters = clustem.segment(
+        counts, method="published", border="published", min_size=1, scan_mask=scan_mask, **options
+    ).labels
+    kept = clustem.segment(
+        counts, method="published", border="published", min_size=min_size, scan_mask=scan_mask, **options
+    )
     means = clustem.average(counts, kept, centre=False).patterns
     same_number = means.shape == group["kept_means"].shape
 
     inner = slice(FRAME, -FRAME), slice(FRAME, -FRAME)
     inner_mask = None if scan_mask is None else scan_mask[inner]
-    cropped = clustem.segment(counts[inner], min_size=1, scan_mask=inner_mask, **options).labels
-    whole = clustem.segment(counts, min_size=1, scan_mask=scan_mask, **options).labels
+    cropped = clustem.segment(counts[inner], method="published", min_size=1, scan_mask=inner_mask, **options).labels
+    whole = clustem.segment(counts, method="published", min_size=1, scan_mask=scan_mask, **options).labels
     return [
         name,
         f"{largest_deviation(similarity, group['similarity'][()]):.1e}",

@@ -10,6 +10,7 @@ from clustem.segmentation.features import Features
 _ROUND = 0.35  # of the median anisotropy of the other regions
 _FLAT = 0.45  # anisotropy that it never exceeds
 _FAINT = 0.6  # of the median scattering of the other regions
+_EMPTY = 0.1  # of that median: there is nothing, whatever its few electrons look like
 _LEAST = 6  # positions of a region that is looked at
 
 
@@ -17,8 +18,8 @@ def find_background(features: Features, labels: NDArray[np.int64]) -> int | None
     """Return the region 0 … of labels (scan_y, scan_x) that holds no crystal, or None.
 
     It is the one that scatters least outside of the direct beam, clearly less than the others, and whose mean pattern
-    depends only on the distance from the centre: its anisotropy is clearly lower than that of the others. Other
-    amorphous regions are domains like crystals.
+    depends only on the distance from the centre: its anisotropy is clearly lower than that of the others, or it
+    scatters almost nothing. Other amorphous regions are domains like crystals.
     """
     regions, sizes = np.unique(labels[labels >= 0], return_counts=True)
     regions = regions[sizes >= _LEAST]
@@ -29,8 +30,10 @@ def find_background(features: Features, labels: NDArray[np.int64]) -> int | None
     faintest = int(scattering.argmin())
     others = np.arange(regions.size) != faintest
     round_enough = anisotropy[faintest] < min(_ROUND * float(np.median(anisotropy[others])), _FLAT)
-    faint = scattering[faintest] < _FAINT * float(np.median(scattering[others]))
-    return int(regions[faintest]) if round_enough and faint else None
+    typical = float(np.median(scattering[others]))
+    empty = scattering[faintest] < _EMPTY * typical
+    faint = round_enough and scattering[faintest] < _FAINT * typical
+    return int(regions[faintest]) if empty or faint else None
 
 
 def _anisotropy(features: Features, where: NDArray[np.bool_]) -> float:

@@ -11,7 +11,7 @@ from clustem.segmentation.boundaries import touching
 from clustem.segmentation.features import Features
 
 _SEED = 20260101
-_RETURNS = 0.5  # overlap from which a region counts as found again
+_RETURNS = 0.3  # overlap from which a region counts as found again
 _SURE = 5.0  # standard errors by which two regions differ in the other half
 _SAME = 0.05  # χ² per electron below which two regions are one crystal, however significant
 
@@ -57,14 +57,15 @@ def split_noise(features: Features) -> tuple[Features, Features]:
 
 def judge(labels: NDArray[np.int32], found: list[NDArray[np.int32]], halves: tuple[Features, Features]) -> Confidence:
     """Return the confidence in labels (scan_y, scan_x), given those found in both halves of the data."""
-    overlaps = np.mean([_overlap(labels + 1, other + 1) for other in found], axis=0)  # the background is one, too
-    returning = int((overlaps >= _RETURNS).sum()) >= 2
+    overlaps = np.mean([_overlap(labels, other) for other in found], axis=0)
+    rest = np.mean([_shared((labels == 0), (other == 0)) for other in found])
+    returning = int((overlaps >= _RETURNS).sum()) + int(rest >= _RETURNS) >= 2
     structured = halves[0].basis.structured and returning
     distinct = structured and any(_differ(found[n], halves[1 - n]) for n in (0, 1))
     edge = np.zeros(labels.shape, bool)
     edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     edge[:-1] |= labels[:-1] != labels[1:]
-    return Confidence(overlaps[1:], distinct, float(edge.mean()))
+    return Confidence(overlaps, distinct, float(edge.mean()))
 
 
 def _overlap(labels: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -78,6 +79,11 @@ def _overlap(labels: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.
     best = np.zeros(number + 1)
     np.maximum.at(best, rows, ratio)
     return best[1:]
+
+
+def _shared(one: NDArray[np.bool_], two: NDArray[np.bool_]) -> float:
+    """Return intersection over union, 0 for two empty ones."""
+    return float((one & two).sum()) / max(1, int((one | two).sum()))
 
 
 def _differ(labels: NDArray[np.int32], features: Features) -> bool:

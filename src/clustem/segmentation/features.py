@@ -89,7 +89,7 @@ def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bo
     Raises
     ------
     InputError
-        If no detector pixel is left.
+        If no detector pixel is left, or no electron falls on them.
     """
     mask = detector_mask if detector_mask is not None else outside_beam(survey)
     mask = mask & survey.detector_mask
@@ -101,6 +101,11 @@ def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bo
     use = inside == binning.step**2 if (inside == binning.step**2).any() else inside > 0
     strips, patterns = _sample(scan, binning)
     model = survey.noise
+    if not any(strip[..., use].any() for strip in strips):
+        raise InputError(
+            "scan: not one electron was counted on the pixels that are compared, those outside of the direct beam; "
+            "check detector_mask and the beam centre (centre_px), or choose method 'published'"
+        )
     basis = find_basis(strips, patterns, use, binning.step**2 * (model.read_noise * binning.scale) ** 2)
     values = np.empty((*scan.scan_shape, basis.matrix.shape[1]), np.float32)
 
