@@ -52,6 +52,7 @@ LOOK = {
     "lines.markersize": 3.2,
     "lines.linewidth": 1.1,
     "svg.hashsalt": "clustem",
+    "svg.fonttype": "none",
 }
 
 
