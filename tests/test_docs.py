@@ -36,13 +36,19 @@ WITH_CODE = [page for page in PAGES if CODE.search(page.read_text(encoding="utf-
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
-def test_code_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_blocks_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They raise nothing, print something where they say so and nothing else, and complain of nothing."""
     monkeypatch.chdir(tmp_path)
     source = page.read_text(encoding="utf-8")
     namespace: dict[str, object] = {"__name__": "__main__"}
     for block in CODE.finditer(source):
         line = source.count("\n", 0, block.start(1))
         exec(compile("\n" * line + block.group(1), str(page), "exec"), namespace)
+        shown = capsys.readouterr()
+        assert bool(shown.out.strip()) == ("print(" in block.group(1)), f"{name_of(page)}:{line + 1}"
+        assert shown.err == "", f"{name_of(page)}:{line + 1}"
 
 
 def test_the_main_pages_have_code() -> None:

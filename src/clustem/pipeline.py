@@ -22,13 +22,20 @@ from clustem.recipe import MASK_WORDS, Recipe, annulus_radii, is_mask_word, load
 from clustem.results import Results, check_output, whole_folder, write_tables
 from clustem.scan import Scan
 from clustem.segmentation import check_blur, segment
-from clustem.surveying import Survey, annular_mask, background_mask, beam_stop_mask, load_image, load_mask, mend_pixels
+from clustem.surveying import (
+    Survey,
+    annular_mask,
+    background_mask,
+    beam_stop_mask,
+    load_image,
+    load_mask,
+    outside_beam_mask,
+)
 from clustem.surveying import survey as survey_scan
 
 logger = logging.getLogger(__name__)
 
 _LIBRARIES = ("numpy", "scipy", "numba", "h5py", "scikit-image", "matplotlib")
-_BEAM_EDGE = 1.5  # radii of the direct beam that "outside-beam" leaves out
 _INPUTS = "inputs"
 
 
@@ -195,7 +202,7 @@ def _compute(job: _Job) -> Results:
     found = survey_scan(scan, gain=recipe.gain, offset=recipe.offset, read_noise=recipe.read_noise)
     logger.info("survey: beam at %s, radius %.2f px", found.centre_px.round(2), found.beam_radius_px)
     domains = segment(
-        mend_pixels(scan, found.bad_pixels) if recipe.method == "published" else scan,
+        scan,
         method=recipe.method,  # type: ignore[arg-type]
         similarity=recipe.similarity,
         threshold=recipe.threshold,
@@ -227,19 +234,17 @@ def _detector_mask(job: _Job, found: Survey) -> NDArray[np.bool_] | None:
             raise InputError(
                 "detector_mask: no shadow of a beam stop was found; leave the option out, or give an image"
             )
+    elif word == "outside-beam":
+        if not np.isfinite(found.beam_radius_px):
+            raise InputError(
+                "detector_mask: 'outside-beam' needs a direct beam, but none was found; give annulus:INNER-OUTER"
+            )
+        mask = outside_beam_mask(found)
     else:
-        inner, outer = _outside_beam(found) if word == "outside-beam" else annulus_radii(word)
+        inner, outer = annulus_radii(word)
         centre = (float(found.centre_px[0]), float(found.centre_px[1]))
         mask = annular_mask(job.scan.detector_shape, centre_px=centre, inner_px=inner, outer_px=outer)
     return mask & found.detector_mask
-
-
-def _outside_beam(found: Survey) -> tuple[float, float]:
-    if not np.isfinite(found.beam_radius_px):
-        raise InputError(
-            "detector_mask: 'outside-beam' needs a direct beam, but none was found; give annulus:INNER-OUTER"
-        )
-    return _BEAM_EDGE * found.beam_radius_px, np.inf
 
 
 def _scan_mask(job: _Job, found: Survey) -> NDArray[Any] | None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clustem.segmentation.boundaries import Strips, compare_sums, join_gradients, touching
+from clustem.segmentation.boundaries import Strips, compare_sums, join_doubtful, join_gradients, touching
 
 from .scenes import features_of, halves
 
@@ -165,3 +165,17 @@ def test_turning_the_scan_turns_the_regions():
     other, _ = join_gradients(turned, np.ascontiguousarray(labels.T), 0.6)
     assert np.array_equal(first, other.T)
     assert len(np.unique(first)) == 2
+
+
+def test_a_doubtful_region_is_joined_with_what_it_could_be_part_of():
+    """Three stripes: the middle one is like the left one, within its noise, and unlike the right one."""
+    values = np.zeros((8, 18, 3))
+    values[:, :12, 0], values[:, 12:, 1] = 20, 20
+    values += np.random.default_rng(0).normal(size=values.shape)
+    labels = np.repeat(np.arange(3), 6)[None].repeat(8, axis=0)
+    features = features_of(values)
+    joined = join_doubtful(features, labels, [1], 0.6)
+    assert np.unique(joined[:, :12]).size == 1
+    assert (joined[:, 12:] == 2).all()
+    assert np.array_equal(join_doubtful(features, labels, [2], 0.6), labels), "it could be part of nothing"
+    assert np.array_equal(join_doubtful(features, labels, [], 0.6), labels)

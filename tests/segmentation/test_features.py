@@ -8,8 +8,8 @@ from clustem.formats import open_scan
 from clustem.passes import execution
 from clustem.scan import Scan
 from clustem.segmentation._feature_kernels import add_tiles, bin_pattern, project_patterns
-from clustem.segmentation.features import measure_features, outside_beam
-from clustem.surveying import NoiseModel, survey
+from clustem.segmentation.features import measure_features
+from clustem.surveying import NoiseModel, outside_beam_mask, survey
 
 from .scenes import BEAM_RADIUS, DETECTOR, MIDDLE, counts, crystal, diffuse, halves, scene
 
@@ -100,7 +100,7 @@ def test_the_difference_of_two_crystals_is_far_above_the_noise():
 def test_the_sum_is_that_of_the_counts_outside_the_beam():
     data = two_crystals(electrons=20_000)
     features = measured(data)
-    outside = outside_beam(survey(data))
+    outside = outside_beam_mask(survey(data), radii=2.0)
     mean = data.astype(float)[..., outside].sum(2).mean()
     assert features.values[..., -1].mean() == pytest.approx(mean, rel=0.1), "blurred at the edge of the beam"
     assert features.noise.mean() == pytest.approx(1, rel=0.1)
@@ -115,11 +115,11 @@ def test_whitened_features_have_even_noise():
 
 def test_outside_of_the_beam():
     found = survey(two_crystals())
-    use = outside_beam(found)
+    use = outside_beam_mask(found)
     y, x = np.indices(DETECTOR)
     assert not use[np.hypot(y - MIDDLE, x - MIDDLE) < BEAM_RADIUS + 1].any()
     assert use[np.hypot(y - MIDDLE, x - MIDDLE) > 3 * BEAM_RADIUS].all()
-    assert outside_beam(replace(found, beam_radius_px=np.nan)).all()
+    assert outside_beam_mask(replace(found, beam_radius_px=np.nan)).all()
 
 
 def test_pixels_out_of_use_do_not_matter():
@@ -191,6 +191,20 @@ def test_a_beam_that_moves_makes_no_difference():
     still = measure_features(scan, replace(found, descan_px=np.zeros_like(descan)))
     rows = [np.ptp(f.values[2:-2, 3, 0].astype(float)) for f in (features, still)]
     assert rows[0] < 10 < rows[1]
+
+
+def test_what_a_moving_pattern_loses_is_not_compared():
+    """The beam wanders by ±2 px along k_x: over two masked pixels, and over the edge."""
+    scan = open_scan(two_crystals())
+    good = np.ones(DETECTOR, bool)
+    good[8, 30:32] = False
+    found = survey(replace(scan, detector_mask=good))
+    descan = np.zeros((*LABELS.shape, 2))
+    descan[..., 1] = np.rint(np.linspace(-2, 2, 14))[None, :]
+    for moves, lost in ((descan, [0, 1, *range(28, 34), 46, 47]), (np.zeros_like(descan), [30, 31])):
+        features = measure_features(scan, replace(found, descan_px=moves))
+        used = features.basis.matrix.any(axis=1).reshape(features.cells)
+        assert np.flatnonzero(~used[8]).tolist() == lost
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2)])

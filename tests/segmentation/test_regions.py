@@ -9,13 +9,13 @@ from clustem.segmentation._region_kernels import (
     comes_before,
     cost_of,
     drop_first,
-    final_region,
     join_regions,
     push_entry,
     similarity_of,
     swap_entries,
     ward_cost,
 )
+from clustem.segmentation._tree_kernels import root_of
 from clustem.segmentation.regions import grow_regions, labels_after
 
 from .scenes import features_of
@@ -105,7 +105,7 @@ def test_the_heap_gives_costs_in_order_and_equal_ones_by_region(plain):
     assert not before(np.array([2.0, 1.0]), pairs, 0, 1)
 
 
-@pytest.mark.parametrize("kernel", both(final_region))
+@pytest.mark.parametrize("kernel", both(root_of))
 def test_the_region_that_another_became(kernel):
     parent = np.array([0, 0, 1, 2, 4])
     assert [kernel(parent, region) for region in (3, 4, 0)] == [0, 4, 0]

@@ -7,6 +7,7 @@ from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
 from clustem.formats import open_scan
 from clustem.segmentation import Domains, LabelsParameters, PublishedParameters, segment
+from clustem.surveying import survey
 
 COUNTS = np.random.default_rng(0).poisson(8, (5, 6, 8, 8)).astype(np.uint16)
 
@@ -208,3 +209,10 @@ def test_numbers_of_numpy_are_plain_parameters():
         int,
     ]
     assert parameters.with_threshold(0.25) == PublishedParameters(threshold=0.25, smooth_sigma=1, min_size=3)
+
+
+@pytest.mark.parametrize("method", ["noise-aware", "published"])
+def test_the_survey_of_another_scan(method):
+    data = np.random.default_rng(0).poisson(5, (6, 7, 16, 16)).astype(np.uint16)
+    with pytest.raises(InputError, match=r"survey: is of a scan of shape \(5, 7, 16, 16\), expected \(6, 7, 16, 16\)"):
+        segment(data, method=method, survey=survey(data[:5]))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from clustem.errors import InputError
 from clustem.segmentation import MergeTree
-from clustem.segmentation._tree_kernels import follow_merges, spanning_edges
+from clustem.segmentation._tree_kernels import follow_merges, last_division, spanning_edges
 from clustem.segmentation.marching import neighbour_pairs
 from clustem.segmentation.tree import build_tree, number_by_size, number_in_order
 
@@ -293,3 +293,12 @@ def test_the_tree_does_not_depend_on_the_order_of_the_edges(seed, height, width,
     other = build_tree(similarity[mixed], first[mixed], second[mixed], usable, 1)
     for name in ("first", "second", "similarity"):
         assert np.array_equal(getattr(tree, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("kernel", [last_division, last_division.py_func])
+@pytest.mark.parametrize(("least", "expected"), [(1, 5), (2, 3), (3, -1)])
+def test_kernel_of_the_last_division(kernel, least, expected):
+    """0–1 and 2–3 become pairs, meet again within one, then become four, take in 4, which is no member, and 5."""
+    first, second = np.array([0, 2, 1, 1, 0, 5]), np.array([1, 3, 0, 2, 4, 4])
+    members = np.array([True, True, True, True, False, True])
+    assert kernel(first, second, members, least) == expected

@@ -18,7 +18,7 @@ from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.passes import Block, in_threads, run_pass
 from clustem.scan import Scan, is_whole
-from clustem.surveying import Survey, fill_pixels, runs_of, survey
+from clustem.surveying import Survey, fill_pixels, runs_of, survey_of
 
 _SUMS_BYTES = 384 * 2**20  # for the sums of the domains that are averaged in one read
 _BEAM_EDGE = 1.5  # radii of the direct beam that are left out of the signal
@@ -67,7 +67,7 @@ def average(scan: Any, domains: Any, *, survey: Survey | None = None, centre: bo
     """
     scan = open_scan(scan)
     labels = _labels(domains, scan)
-    found = _survey_of(scan, survey)
+    found = survey_of(scan, survey)
     sums = _Sums(scan, labels, found, centre and bool(found.descan_px.any()))
     per_read = max(1, _SUMS_BYTES // ((24 if sums.moved else 16) * int(np.prod(scan.detector_shape))))
     for start in range(0, max(1, sums.number), per_read):
@@ -91,14 +91,6 @@ def _labels(domains: ArrayLike | Any, scan: Scan) -> NDArray[np.int32]:
             f"domains: labels must be 1 … K without gaps, but there is no position with label {gaps[0] + 1}"
         )
     return labels.astype(np.int32)
-
-
-def _survey_of(scan: Scan, given: Survey | None) -> Survey:
-    if given is None:
-        return survey(scan)
-    if given.shape != scan.shape:
-        raise InputError(f"survey: is of a scan of shape {given.shape}, expected {scan.shape}")
-    return given
 
 
 def example_positions(labels: NDArray[np.int32]) -> NDArray[np.int64]:

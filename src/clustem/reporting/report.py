@@ -120,14 +120,16 @@ def _png(figure: Figure, dpi: int) -> bytes:
 def _summary(results: Results) -> Iterator[str]:
     """Say in short phrases what was found."""
     domains, averages = results.domains, results.averages
-    yield f"{domains.number:,} domain" + "s" * (domains.number != 1)
+    number = f"{domains.number} domain" + "s" * (domains.number != 1)
+    told = domains.reason.startswith(number)
+    yield domains.reason if told else number
     yield f"{(domains.labels == 0).mean():.1%} of {domains.labels.size:,} positions unassigned"
     gain = averages.snr_gain[np.isfinite(averages.snr_gain)]
     if gain.size:
         yield f"signal-to-noise gain {number_text(float(np.median(gain)))}× (median)"
     if domains.number:
         yield f"data reduction {number_text(averages.data_reduction)}×"
-    if domains.reason:
+    if domains.reason and not told:
         yield domains.reason
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.compiling import compiled
+from clustem.segmentation._tree_kernels import root_of
 
 Array = NDArray[Any]
 
@@ -91,15 +92,6 @@ def drop_first(costs: Array, pairs: Array, size: int) -> None:
 
 
 @compiled()
-def final_region(parent: Array, region: int) -> int:
-    """Region that a region has become a part of, in a forest parent (n,), whose paths are halved on the way."""
-    while parent[region] != region:
-        parent[region] = parent[parent[region]]
-        region = parent[region]
-    return region
-
-
-@compiled()
 def join_regions(
     sums: Array,
     counts: Array,
@@ -153,7 +145,7 @@ def join_regions(
         seen[a] = number
         last, place = -1, head[a]
         while place >= 0:
-            other = final_region(parent, target[place])
+            other = root_of(parent, target[place])
             if seen[other] == number:  # itself, or a second time
                 if last < 0:
                     head[a] = following[place]

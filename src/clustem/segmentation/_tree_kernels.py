@@ -44,6 +44,22 @@ def spanning_edges(first: Array, second: Array, order: Array, size: int, kept: A
 
 
 @compiled()
+def last_division(first: Array, second: Array, members: Array, least: int) -> int:
+    """Last of the merges first–second (M,) of two parts of at least `least` members (size,) each; −1 if none is."""
+    parent, counts = np.arange(members.size), members.astype(np.int64)
+    found = -1
+    for n in range(first.size):
+        a, b = root_of(parent, first[n]), root_of(parent, second[n])
+        if a == b:
+            continue
+        if min(counts[a], counts[b]) >= least:
+            found = n
+        parent[b] = a
+        counts[a] += counts[b]
+    return found
+
+
+@compiled()
 def follow_merges(
     first: Array, second: Array, size: int, min_size: int, domains: Array, sizes: Array, life: Array
 ) -> int:

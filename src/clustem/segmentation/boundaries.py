@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, distance_transform_edt, find_objects
 
 from clustem.segmentation.features import Features
+from clustem.segmentation.similarity import UNIQUE, overlap
 
 _REACHES = (2.5, 3.5, 4.5, 6.5, 9.5, np.inf)  # positions from the boundary; the first that is precise enough counts
 _NEAREST = (0.5, 1.0)  # positions left out at the boundary, of narrow and of wide strips
 _PRECISE = 0.08  # standard error of a similarity that is good enough
-_NEGLIGIBLE = 0.05  # χ² per electron: between different crystals it is 0.2 to 15
+NEGLIGIBLE = 0.05  # χ² per electron: between different crystals it is 0.2 to 15
 _STEEPER = 2.0  # times the difference as far inside of both regions, which a jump exceeds
 _LEAST = 6  # positions of a region that takes part
 _CONTACT = 3  # positions that touch the other region
@@ -62,7 +63,7 @@ def compare_sums(
 
 
 @dataclass(frozen=True, eq=False)
-class _Strip:
+class RegionSum:
     """Sum of the values (D + 1,) of `count` positions, whose noise energies relative to mean dose add up to `dose`."""
 
     total: NDArray[np.float64]
@@ -70,19 +71,37 @@ class _Strip:
     count: int
 
     @classmethod
-    def of(cls, values: NDArray[np.float32], noise: NDArray[np.float64], where: NDArray[np.bool_]) -> _Strip:
+    def of(cls, values: NDArray[np.float32], noise: NDArray[np.float64], where: NDArray[np.bool_]) -> RegionSum:
         """Return that of the positions in `where`."""
         return cls(values[where].sum(axis=0, dtype=np.float64), float(noise[where].sum()), int(where.sum()))
 
 
-def _difference(one: _Strip, two: _Strip) -> tuple[float, float]:
-    """Return χ² per electron between two mean patterns, without noise, and its standard error."""
+@dataclass(frozen=True)
+class Difference:
+    """χ² per electron between two mean patterns, without noise.
+
+    Attributes
+    ----------
+    energy : float
+    error : float
+        Its standard error.
+    chance : float
+        Standard error that it has if the patterns do not differ.
+    """
+
+    energy: float
+    error: float
+    chance: float
+
+
+def difference_of(one: RegionSum, two: RegionSum) -> Difference:
+    """Return how much the mean patterns of two sets of positions differ."""
     spread = one.dose / one.count**2 + two.dose / two.count**2
     step = one.total / one.count - two.total / two.count
-    energy, size = float(step[:-1] @ step[:-1]), step.size - 1
-    electrons = max((one.total[-1] / one.count + two.total[-1] / two.count) / 2, 1e-12)
-    error = np.sqrt(2 * size * spread**2 + 4 * spread * max(energy - size * spread, 0.0))
-    return (energy - size * spread) / electrons, float(error) / electrons
+    size, electrons = step.size - 1, max((one.total[-1] / one.count + two.total[-1] / two.count) / 2, 1e-12)
+    energy, chance = float(step[:-1] @ step[:-1]) - size * spread, np.sqrt(2 * size) * spread
+    error = np.sqrt(chance**2 + 4 * spread * max(energy, 0.0))
+    return Difference(energy / electrons, float(error) / electrons, float(chance) / electrons)
 
 
 class Strips:
@@ -132,15 +151,15 @@ class Strips:
         deep: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     ) -> Comparison:
         values, noise = self.features.values[window], self.features.noise[window]
-        one, two = (_Strip.of(values, noise, side) for side in sides)
+        one, two = (RegionSum.of(values, noise, side) for side in sides)
         weight = self.features.basis.weight
         found = compare_sums(one.total[:-1] * weight, two.total[:-1] * weight, one.dose, two.dose, self.variance)
         within = 0.0
         if min(int(side.sum()) for side in deep) >= _STRIP:
-            inner = [_Strip.of(values, noise, side) for side in deep]
-            within = min(max(0.0, energy - error) for energy, error in map(_difference, (one, two), inner))
-        energy, error = _difference(one, two)
-        return Comparison(found.similarity, found.error, max(energy + error, 0.0), within)
+            inner = [RegionSum.of(values, noise, side) for side in deep]
+            within = min(max(0.0, far.energy - far.error) for far in map(difference_of, (one, two), inner))
+        across = difference_of(one, two)
+        return Comparison(found.similarity, found.error, max(across.energy + across.error, 0.0), within)
 
     def _window(self, a: int, b: int, reach: float) -> tuple[slice, slice]:
         """Return the part of the scan that both strips lie in."""
@@ -240,7 +259,7 @@ def _bound(strips: Strips, pair: tuple[int, int], similarity: float) -> float:
     found = strips.compare(*pair)
     if found is None:
         return -np.inf
-    gradient = found.most < max(_NEGLIGIBLE, _STEEPER * found.within)
+    gradient = found.most < max(NEGLIGIBLE, _STEEPER * found.within)
     bound = found.similarity - found.error
     return max(bound, similarity + (1.0 - similarity) / (1.0 + found.most)) if gradient else bound
 
@@ -266,12 +285,8 @@ def touching(labels: NDArray[np.int64]) -> list[tuple[int, int]]:
 def _shifted(labels: NDArray[np.int64], index: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Return for every direction rows of (region, other region, position), seen from both sides."""
     rows = []
-    for one, two in (
-        (np.s_[:, :-1], np.s_[:, 1:]),
-        (np.s_[:-1], np.s_[1:]),
-        (np.s_[:-1, :-1], np.s_[1:, 1:]),
-        (np.s_[:-1, 1:], np.s_[1:, :-1]),
-    ):
+    for dy, dx in UNIQUE:
+        one, two = overlap(dy, dx)
         a, b = labels[one], labels[two]
         differ = (a != b) & (a >= 0) & (b >= 0)
         rows.append(

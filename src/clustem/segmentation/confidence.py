@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.segmentation.boundaries import touching
+from clustem.segmentation.boundaries import NEGLIGIBLE, RegionSum, difference_of, touching
 from clustem.segmentation.features import Features
 
 _SEED = 20260101
 _RETURNS = 0.3  # overlap from which a region counts as found again
 _SURE = 5.0  # standard errors by which two regions differ in the other half
-_SAME = 0.05  # χ² per electron below which two regions are one crystal, however significant
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +88,9 @@ def _shared(one: NDArray[np.bool_], two: NDArray[np.bool_]) -> float:
 def _differ(labels: NDArray[np.int32], features: Features) -> bool:
     """Return whether any two neighbouring domains, or one and the rest, differ in features they were not found in."""
     regions = labels.astype(np.int64)  # the background is region 0
-    values, size = features.values.reshape(-1, features.values.shape[2]), features.basis.size
     for a, b in touching(regions):
-        inside = [(regions == k).ravel() for k in (a, b)]
-        step = values[inside[0]].mean(axis=0, dtype=np.float64) - values[inside[1]].mean(axis=0, dtype=np.float64)
-        spread = sum(float(features.noise.ravel()[k].sum()) / int(k.sum()) ** 2 for k in inside)
-        electrons = float(np.mean([values[k, -1].mean(dtype=np.float64) for k in inside]))
-        energy = float(step[:-1] @ step[:-1])
-        excess, error = energy - size * spread, np.sqrt(2 * size) * spread
-        if excess > _SURE * error and excess > _SAME * electrons:
+        one, two = (RegionSum.of(features.values, features.noise, regions == k) for k in (a, b))
+        found = difference_of(one, two)
+        if found.energy > max(_SURE * found.chance, NEGLIGIBLE):
             return True
     return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -18,11 +17,9 @@ from clustem.scan import Scan
 from clustem.segmentation._corrected_kernels import corrected_products
 from clustem.segmentation.chain import STEPS_PER_PX, Chain
 from clustem.segmentation.similarity import UNIQUE, check_blur, mean_similarity, overlap
-from clustem.surveying import NoiseModel, Survey, annular_mask, load_mask
-from clustem.surveying import survey as survey_scan
+from clustem.surveying import NoiseModel, Survey, load_mask, outside_beam_mask, survey_of
 from clustem.tables import table_text
 
-_BEAM_EDGE = 1.5  # radii of the direct beam that are left out
 _TILE = 8  # columns that a thread walks down together, for its cache
 _SIGNAL = 2.0  # standard errors that the energy of a pattern must exceed the noise by
 
@@ -144,7 +141,7 @@ def similarity_map(
     True
     """
     scan = open_scan(scan)
-    found = _survey_of(scan, survey)
+    found = survey_of(scan, survey)
     noise = found.noise if noise is None else noise
     if isinstance(binning, bool) or not isinstance(binning, Integral) or not 1 <= binning <= min(scan.detector_shape):
         raise InputError(f"binning: expected a whole number of pixels of at least 1, got {binning!r}")
@@ -160,14 +157,6 @@ def similarity_map(
     )
 
 
-def _survey_of(scan: Scan, survey: Survey | None) -> Survey:
-    if survey is None:
-        return survey_scan(scan)
-    if survey.shape != scan.shape:
-        raise InputError(f"survey: is of a scan of shape {survey.shape}, the scan has {scan.shape}")
-    return survey
-
-
 def _chain(
     scan: Scan,
     found: Survey,
@@ -179,12 +168,9 @@ def _chain(
     moved: bool,
 ) -> Chain:
     """Return what is done to every pattern."""
-    use = np.ones(scan.detector_shape, bool)
+    use = outside_beam_mask(found)
     if detector_mask is not None:
         use = load_mask(detector_mask, scan.detector_shape, name="detector_mask")
-    elif math.isfinite(found.beam_radius_px):
-        middle = (float(found.centre_px[0]), float(found.centre_px[1]))
-        use = annular_mask(scan.detector_shape, centre_px=middle, inner_px=_BEAM_EDGE * found.beam_radius_px)
     if not moved:  # bad pixels stand still on the detector, the mask on the patterns
         use = use & found.detector_mask
     weight = np.ones(scan.detector_shape) if weights is None else np.asarray(weights, float)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from clustem.errors import InputError
+from clustem.segmentation._tree_kernels import last_division
 from clustem.segmentation.mixtures import Mixture
-from clustem.segmentation.tree import MergeTree
+from clustem.segmentation.tree import MergeTree, component_labels
 
 
 def check_label(name: str, label: Any, number: int) -> int:
@@ -62,50 +63,14 @@ def divide(inside: NDArray[np.bool_], tree: MergeTree) -> tuple[NDArray[np.bool_
     InputError
         If there is no such merge.
     """
-    parent = np.arange(inside.size)
-    counts = inside.ravel().astype(np.int64)
-    found = -1
-    joined = [_join(parent, counts, a, b) for a, b in zip(tree.first.tolist(), tree.second.tolist(), strict=True)]
-    for merge, least in enumerate(joined):
-        if least >= max(1, tree.min_size):
-            found = merge
+    found = last_division(tree.first, tree.second, inside.ravel(), max(1, tree.min_size))
     if found < 0:
         raise InputError(
             f"split: the tree has no two parts of at least {tree.min_size} positions in this domain; "
             "edit the label image instead and give it as labels"
         )
-    parent = np.arange(inside.size)
-    counts = np.zeros(inside.size, np.int64)
-    for a, b in zip(tree.first[:found].tolist(), tree.second[:found].tolist(), strict=True):
-        _join(parent, counts, a, b)
-    parts = [
-        inside & (_roots(parent) == _root(parent, int(end[found]))).reshape(inside.shape)
-        for end in (tree.first, tree.second)
-    ]
+    before = component_labels(tree.shape, tree.first[:found], tree.second[:found])
+    parts = [inside & (before == before.ravel()[end[found]]) for end in (tree.first, tree.second)]
     first, second = sorted(parts, key=lambda part: int(part.sum()))
     nearer = distance_transform_edt(~first) < distance_transform_edt(~second)
     return inside & nearer, float(tree.similarity[found])
-
-
-def _join(parent: NDArray[np.int64], counts: NDArray[np.int64], a: int, b: int) -> int:
-    """Join the components of two positions and return the smaller of their counts."""
-    one, two = _root(parent, a), _root(parent, b)
-    if one == two:
-        return 0
-    least = int(min(counts[one], counts[two]))
-    parent[two] = one
-    counts[one] += counts[two]
-    return least
-
-
-def _root(parent: NDArray[np.int64], position: int) -> int:
-    while parent[position] != position:
-        parent[position] = parent[parent[position]]
-        position = int(parent[position])
-    return position
-
-
-def _roots(parent: NDArray[np.int64]) -> NDArray[np.int64]:
-    while not np.array_equal(above := parent[parent], parent):
-        parent = above
-    return parent

@@ -12,7 +12,7 @@ from clustem.passes import Block, in_threads, memory_budget, run_pass
 from clustem.scan import Scan
 from clustem.segmentation._feature_kernels import add_tiles, project_patterns
 from clustem.segmentation.basis import Basis, find_basis
-from clustem.surveying import Survey, annular_mask
+from clustem.surveying import Survey, outside_beam_mask
 
 _BINNED = 64  # px along an edge of a binned pattern, to 127
 _BEAM_EDGE = 2.0  # radii of the direct beam that are left out, with its tails
@@ -74,6 +74,11 @@ class _Binning:
     offset: float
     scale: float
 
+    @property
+    def plan(self) -> tuple[NDArray[np.int64], NDArray[np.int64], float, float]:
+        """What the loops need: the cell of every row and column, offset and scale."""
+        return self.cell_y, self.cell_x, self.offset, self.scale
+
 
 def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bool_] | None = None) -> Features:
     """Return the features of a scan: one read of a sample, to find out what differs, and one of everything.
@@ -84,15 +89,15 @@ def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bo
     survey : Survey
         Of the same scan: its centre, beam radius, descan and noise model are used.
     detector_mask : (k_y, k_x) bool, optional
-        True = use. Without it, all pixels outside of 1.5 radii of the direct beam.
+        True = use. Without it, all pixels from twice the radius of the direct beam on.
 
     Raises
     ------
     InputError
         If no detector pixel is left, or no electron falls on them.
     """
-    mask = detector_mask if detector_mask is not None else outside_beam(survey)
-    mask = mask & survey.detector_mask
+    mask = outside_beam_mask(survey, radii=_BEAM_EDGE) if detector_mask is None else detector_mask
+    mask = mask & _always_good(survey)
     if not mask.any():
         raise InputError("detector_mask: no usable detector pixel is left outside of the direct beam")
     binning = _binning(survey)
@@ -100,63 +105,50 @@ def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bo
     np.add.at(inside, np.ix_(binning.cell_y, binning.cell_x), mask)
     use = inside == binning.step**2 if (inside == binning.step**2).any() else inside > 0
     strips, patterns = _sample(scan, binning)
-    model = survey.noise
     if not any(strip[..., use].any() for strip in strips):
         raise InputError(
             "scan: not one electron was counted on the pixels that are compared, those outside of the direct beam; "
             "check detector_mask and the beam centre (centre_px), or choose method 'published'"
         )
-    basis = find_basis(strips, patterns, use, binning.step**2 * (model.read_noise * binning.scale) ** 2)
+    silent = (binning.step * binning.scale * survey.noise.read_noise) ** 2  # variance of a cell without electrons
+    basis = find_basis(strips, patterns, use, silent)
     values = np.empty((*scan.scan_shape, basis.matrix.shape[1]), np.float32)
 
     def project(block: Block) -> None:
-        width = scan.shape[1]
         flat = block.core.reshape(-1, *scan.detector_shape)
         out = values[block.start : block.stop].reshape(len(flat), -1)
         moves = binning.moves[block.start : block.stop].reshape(-1, 2)
-        in_threads(lambda a, b: _project(flat, moves, a, b, binning, basis, out), len(flat), longest=max(width, 64))
+
+        def work(first: int, last: int) -> None:
+            project_patterns(flat, moves, first, last, *binning.plan, binning.cells, basis.matrix, out)
+
+        in_threads(work, len(flat), longest=max(scan.shape[1], 64))
 
     run_pass(scan, project, stage="features")
-    noise = np.maximum(values[..., -1].astype(np.float64), 1e-6)
-    if binning.scale * model.read_noise > 0:
-        silent = binning.step**2 * (model.read_noise * binning.scale) ** 2
-        noise += silent * float(basis.matrix[:, -1].sum())
+    noise = np.maximum(values[..., -1].astype(np.float64), 1e-6) + silent * float(basis.matrix[:, -1].sum())
     return Features(
         np.ascontiguousarray(values[..., :-1]), noise, basis, binning.cells, survey.centre_px / binning.step
     )
 
 
-def _project(
-    flat: NDArray[np.generic],
-    moves: NDArray[np.int64],
-    first: int,
-    last: int,
-    binning: _Binning,
-    basis: Basis,
-    out: NDArray[np.float32],
-) -> None:
-    project_patterns(
-        flat,
-        moves,
-        first,
-        last,
-        binning.cell_y,
-        binning.cell_x,
-        binning.offset,
-        binning.scale,
-        binning.cells,
-        basis.matrix,
-        out,
-    )
+def _always_good(survey: Survey) -> NDArray[np.bool_]:
+    """Return the pixels (k_y, k_x) of centred patterns that come from usable pixels of the detector at all positions.
+
+    Where nothing moves, bad pixels are left out; where patterns do, those that were mended are good enough.
+    """
+    if not survey.descan_px.any():
+        return survey.detector_mask
+    good = np.pad(survey.detector_mask | survey.bad_pixels, 1, constant_values=False)
+    y, x = (np.arange(1, length + 1) for length in survey.mean.shape)
+    always = np.ones(survey.mean.shape, bool)
+    for dy, dx in np.unique(_moves(survey).reshape(-1, 2), axis=0):
+        always &= good[np.ix_(np.clip(y + dy, 0, len(y) + 1), np.clip(x + dx, 0, len(x) + 1))]
+    return always
 
 
-def outside_beam(survey: Survey) -> NDArray[np.bool_]:
-    """Return the pixels outside of the direct beam (k_y, k_x); all of them if there is none."""
-    shape = survey.mean.shape
-    if not np.isfinite(survey.beam_radius_px):
-        return np.ones(shape, bool)
-    centre = (float(survey.centre_px[0]), float(survey.centre_px[1]))
-    return annular_mask((shape[0], shape[1]), centre_px=centre, inner_px=_BEAM_EDGE * survey.beam_radius_px)
+def _moves(survey: Survey) -> NDArray[np.int64]:
+    """Return by how many whole px patterns are moved, (scan_y, scan_x, 2)."""
+    return np.rint(survey.descan_px).astype(np.int64)
 
 
 def _binning(survey: Survey) -> _Binning:
@@ -168,7 +160,7 @@ def _binning(survey: Survey) -> _Binning:
         np.arange(width) // step,
         cells,
         step,
-        np.rint(survey.descan_px).astype(np.int64),
+        _moves(survey),
         survey.noise.offset,
         1 / survey.noise.gain if survey.noise.gain > 0 else 1.0,
     )
@@ -206,17 +198,6 @@ def _add(
     tiles: NDArray[np.float32],
 ) -> None:
     def work(first: int, last: int) -> None:
-        add_tiles(
-            patterns,
-            moves,
-            first,
-            last,
-            binning.cell_y,
-            binning.cell_x,
-            binning.offset,
-            binning.scale,
-            tile,
-            tiles,
-        )
+        add_tiles(patterns, moves, first, last, *binning.plan, tile, tiles)
 
     in_threads(work, tiles.shape[1])

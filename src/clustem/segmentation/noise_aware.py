@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.measure import label
 
 from clustem.scan import Scan
 from clustem.segmentation.background import find_background
@@ -16,7 +17,7 @@ from clustem.segmentation.features import Features, measure_features
 from clustem.segmentation.mixtures import dissolve_mixtures, mixture_of, refine_labels
 from clustem.segmentation.parameters import NoiseAwareParameters
 from clustem.segmentation.regions import RegionTree, grow_regions, labels_after
-from clustem.segmentation.tree import MergeTree, component_labels, number_by_size
+from clustem.segmentation.tree import MergeTree, number_by_size
 from clustem.surveying import Survey
 
 _ROUNDS = 3  # of the refinement
@@ -96,18 +97,7 @@ def _connected(labels: NDArray[np.int64], min_size: int) -> NDArray[np.int32]:
 
     Smaller pieces stay with the largest piece of their region, because their patterns say so.
     """
-    index = np.arange(labels.size).reshape(labels.shape)
-    first, second = [], []
-    for one, two in (
-        (np.s_[:, :-1], np.s_[:, 1:]),
-        (np.s_[:-1], np.s_[1:]),
-        (np.s_[:-1, :-1], np.s_[1:, 1:]),
-        (np.s_[:-1, 1:], np.s_[1:, :-1]),
-    ):
-        same = labels[one] == labels[two]
-        first.append(index[one][same])
-        second.append(index[two][same])
-    pieces = component_labels((labels.shape[0], labels.shape[1]), np.concatenate(first), np.concatenate(second))
+    pieces = label(labels, background=-2, connectivity=2) - 1
     sizes = np.bincount(pieces.ravel())
     region = np.empty(sizes.size, np.int64)
     region[pieces.ravel()] = labels.ravel()
@@ -139,8 +129,8 @@ def _warnings(labels: NDArray[np.int32], confidence: Confidence) -> tuple[str, .
         )
     elif confidence.domains.size and float(np.median(confidence.domains)) < 0.5:
         warnings.append(
-            "Most domains are not found again in both halves of the data: there are too few electrons for boundaries "
-            "to be relied on."
+            "Most domains are not found again in both halves of the data: too few electrons, or gradients inside of "
+            "crystals, so that boundaries cannot be relied on."
         )
     if not labels.any():
         warnings.append("No domain was found.")

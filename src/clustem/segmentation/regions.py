@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from clustem.segmentation._region_kernels import SIMILARITY, WARD, join_regions
 from clustem.segmentation.features import Features
+from clustem.segmentation.similarity import overlap
+from clustem.segmentation.tree import component_labels
 
 _SEED = 12  # positions per region, on average, when regions begin to be compared by similarity
 _EVIDENCE = 10.0  # times the noise: a difference that is no chance
@@ -70,16 +72,7 @@ def grow_regions(features: Features, usable: NDArray[np.bool_]) -> RegionTree:
 
 def labels_after(merges: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Return the regions 0 … (size,) after merges of positions, numbered by their first position."""
-    parent = np.arange(size)
-    for a, b in merges[::-1].tolist():  # later merges are nearer to the root
-        parent[b] = a
-    while True:
-        above = parent[parent]
-        if np.array_equal(above, parent):
-            break
-        parent = above
-    labels: NDArray[np.int64] = np.unique(parent, return_inverse=True)[1].astype(np.int64)
-    return labels
+    return component_labels((1, size), merges[:, 0], merges[:, 1]).ravel()
 
 
 def _join(
@@ -100,10 +93,13 @@ def _neighbour_edges(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the pairs of usable 4-neighbours, as numbers of usable positions."""
     index = number.reshape(usable.shape)
-    across, down = usable[:, :-1] & usable[:, 1:], usable[:-1] & usable[1:]
-    first = np.concatenate([index[:, :-1][across], index[:-1][down]])
-    second = np.concatenate([index[:, 1:][across], index[1:][down]])
-    return first.astype(np.int64), second.astype(np.int64)
+    first, second = [], []
+    for dy, dx in ((0, 1), (1, 0)):
+        here, there = overlap(dy, dx)
+        both = usable[here] & usable[there]
+        first.append(index[here][both])
+        second.append(index[there][both])
+    return np.concatenate(first).astype(np.int64), np.concatenate(second).astype(np.int64)
 
 
 def _region_edges(

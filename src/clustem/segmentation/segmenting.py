@@ -16,8 +16,7 @@ from clustem.segmentation.domains import Domains
 from clustem.segmentation.noise_aware import segment_noise_aware
 from clustem.segmentation.parameters import Border, LabelsParameters, NoiseAwareParameters, PublishedParameters
 from clustem.segmentation.published import segment_published
-from clustem.surveying import Survey, load_image, load_mask, mend_pixels
-from clustem.surveying import survey as survey_scan
+from clustem.surveying import Survey, load_image, load_mask, mend_pixels, survey_of
 
 METHODS = ("noise-aware", "published", "labels")
 _KNOWN = {
@@ -76,7 +75,7 @@ def segment(
     labels : (scan_y, scan_x) integer array or image file, optional
         Only for ``method="labels"``: 0 = unassigned. Other values are renumbered 1 … K in rising order.
     survey : Survey, optional
-        Of the same scan, if it has been made; ``"noise-aware"`` needs one and else makes it.
+        Of the same scan, if it has been made: its bad pixels are mended. ``"noise-aware"`` needs one and else makes it.
 
     Returns
     -------
@@ -111,11 +110,12 @@ def segment(
         return _given_domains(labels, scan)
     if method == "published":
         published = PublishedParameters(**_known(method, given))
-        return segment_published(scan, published, detector_mask=detector_mask, scan_mask=scan_mask)
+        mended = scan if survey is None else mend_pixels(scan, survey_of(scan, survey).bad_pixels)
+        return segment_published(mended, published, detector_mask=detector_mask, scan_mask=scan_mask)
     parameters = NoiseAwareParameters(**_known(method, given))
-    found = survey_scan(scan) if survey is None else survey
+    found = survey_of(scan, survey)
     return segment_noise_aware(
-        mend_pixels(scan, found.bad_pixels) if found.bad_pixels.any() else scan,
+        mend_pixels(scan, found.bad_pixels),
         found,
         parameters,
         detector_mask=_mask(detector_mask, scan.detector_shape, "detector_mask"),

@@ -1,11 +1,19 @@
 """The first read of a scan: images, beam, bad pixels, masks."""
 
 from clustem.surveying.description import describe_scan
-from clustem.surveying.masks import annular_mask, background_mask, beam_stop_mask, load_image, load_mask, runs_of
+from clustem.surveying.masks import (
+    annular_mask,
+    background_mask,
+    beam_stop_mask,
+    load_image,
+    load_mask,
+    outside_beam_mask,
+    runs_of,
+)
 from clustem.surveying.noise import NoiseModel
 from clustem.surveying.pixels import fill_pixels, mend_pixels
 from clustem.surveying.record import Survey
-from clustem.surveying.statistics import preview, survey
+from clustem.surveying.statistics import preview, survey, survey_of
 
 __all__ = [
     "NoiseModel",
@@ -18,7 +26,9 @@ __all__ = [
     "load_image",
     "load_mask",
     "mend_pixels",
+    "outside_beam_mask",
     "preview",
     "runs_of",
     "survey",
+    "survey_of",
 ]

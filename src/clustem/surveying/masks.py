@@ -43,6 +43,18 @@ def annular_mask(
     return mask
 
 
+def outside_beam_mask(survey: Survey, *, radii: float = 1.5) -> NDArray[np.bool_]:
+    """Return a mask (k_y, k_x) that uses the pixels from so many radii of the direct beam on; all if there is no beam.
+
+    The default leaves out the edge of the beam, more radii also its tails.
+    """
+    shape = (survey.mean.shape[0], survey.mean.shape[1])
+    if not np.isfinite(survey.beam_radius_px):
+        return np.ones(shape, bool)
+    centre = (float(survey.centre_px[0]), float(survey.centre_px[1]))
+    return annular_mask(shape, centre_px=centre, inner_px=radii * survey.beam_radius_px)
+
+
 def beam_stop_mask(survey: Survey, *, fraction: float = 0.25, margin_px: int = 2) -> NDArray[np.bool_]:
     """Return a mask (k_y, k_x) without the shadow of a beam stop.
 

@@ -70,6 +70,15 @@ def _preview_rows(scan: Scan) -> list[NDArray[Any]]:
     return [_finite(scan.read(int(row), int(row) + 1)[0]) for row in numbers]
 
 
+def survey_of(scan: Scan, given: Survey | None) -> Survey:
+    """Return the survey of a scan that was given, or make it; InputError if it is of a scan of another shape."""
+    if given is None:
+        return survey(scan)
+    if given.shape != scan.shape:
+        raise InputError(f"survey: is of a scan of shape {given.shape}, expected {scan.shape}")
+    return given
+
+
 def preview_noise(scan: Scan, found: Preview) -> NoiseModel:
     """Return the noise model that the rows of a preview tell, which are read again."""
     rows = np.stack(_preview_rows(scan))
