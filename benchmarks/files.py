@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from figures import Figure, Section, number, print_section, runs
-from scaling import run_command, segment_and_average
+from scaling import PUBLISHED, run_command, segment_and_average
 from storing import FORMATS, Format, forget_cached, stored_bytes
 from synthetic import Counts, make_scene
 from timing import medians, run_child, seconds
@@ -83,7 +83,7 @@ def measure_format(form: Format, counts: Counts, repeats: int) -> Stored:
         cold_read, cold_run = (seconds(work) if forget_cached(path) else math.nan for work in (read, run))
         warm = medians({"read": read, "run": run}, repeats, warm_up=False)
         words = ["--scan-shape", f"{height}x{width}"] if form.needs_scan_shape else []
-        peak = run_child(run_command(path, Path(name) / "results", *words)).peak
+        peak = run_child(run_command(path, Path(name) / "results", *PUBLISHED, *words)).peak
         return Stored(form.name, stored_bytes(path), cold_read, cold_run, warm["read"], warm["run"], peak)
 
 

@@ -1,6 +1,6 @@
 """Run all benchmarks and write docs/performance.md.
 
-    python benchmarks/table.py            about six minutes on two cores; up to 4 GB of memory, 1 GB of disk at a time
+    python benchmarks/table.py            about twelve minutes on two cores; up to 4 GB of memory, 1 GB of disk
     python benchmarks/table.py --quick    small sizes, to see that everything works
 
 Nothing else should run on the machine meanwhile.
@@ -37,7 +37,7 @@ QUICK: tuple[Callable[[], Section], ...] = (
     partial(kernels.measure, scan=48, detector=96, tree_scan=128, repeats=1),
     partial(scaling.measure, scans=(48, 96), detectors=(64, 96), repeats=1),
     partial(files.measure, scan=48, detector=96, repeats=1),
-    partial(large.measure, scans=(32, 64), detector=96),
+    partial(large.measure, large.QUICK),
 )
 
 _TITLE = "# Performance"

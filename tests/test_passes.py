@@ -1,5 +1,6 @@
 import threading
 import time
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -217,6 +218,34 @@ def test_a_source_that_fills_memory_is_read_once_and_chunk_by_chunk(height, halo
     assert seen == reads == list(range(height))
     if rows % chunk == 0:
         assert all(start % chunk == 0 for start in starts)
+
+
+@pytest.mark.parametrize(("memory", "held"), [(_MIB, 1), (8 * _MIB, 2)])
+def test_of_rows_larger_than_the_budget_only_one_block_is_held(memory, held):
+    source = scan_of(12, pixels=640)  # 0.8 MB per row
+    alive, buffers = [], set()
+
+    class Rows(np.ndarray):
+        """An array that can be waited for to vanish."""
+
+    def reader(start, stop):
+        rows = np.array(source.reader(start, stop)).view(Rows)
+        alive.append(weakref.ref(rows))
+        assert sum(reference() is not None for reference in alive) <= held
+        return rows
+
+    def fill(start, stop, rows):
+        rows[...] = source.reader(start, stop)
+
+    def process(block):
+        rows = np.arange(block.start - block.above, block.stop + block.below)
+        assert np.array_equal(block.data[:, 1, 5, 5], rows)
+        buffers.add(block.data.__array_interface__["data"][0])
+
+    with execution(memory=memory):
+        run_pass(replace(source, reader=reader), ignore, stage="test", below=1)
+        run_pass(replace(source, reader=reader, filler=fill), process, stage="test", below=1)
+    assert len(buffers) == held
 
 
 def test_an_observer_cancels_by_raising():

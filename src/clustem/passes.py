@@ -62,6 +62,7 @@ class Execution:
         )
 
 
+_SCARCE = 1.5  # times the budget from which two blocks take too much, because already one row of the scan is large
 _BLOCK_BYTES = 32 * 2**20  # large enough for the threads, small enough that the last one is not waited for
 
 _DEFAULT = Execution()
@@ -149,24 +150,25 @@ def _spans(scan: Scan, rows: int, above: int, below: int) -> list[_Span]:
 
 
 class _Loader:
-    """Loads the blocks in order, into two buffers in turn; rows that two blocks share are copied, not read again."""
+    """Loads the blocks in order, into one or two buffers in turn; rows that two blocks share are not read again."""
 
-    def __init__(self, scan: Scan, spans: list[_Span]) -> None:
+    def __init__(self, scan: Scan, spans: list[_Span], buffers: int) -> None:
         self.scan, self.spans = scan, spans
         longest = max(span.last - span.first for span in spans)
-        self.buffers = [scan.buffer(longest) for _ in spans[:2]]
+        self.buffers = [scan.buffer(longest) for _ in spans[:buffers]]
         self.before: Block | None = None
         self.bytes_read = 0
 
     def load(self, number: int) -> Block:
-        """Return a block, which stays as it is until the next but one is loaded."""
+        """Return a block, which stays as it is until all other buffers have been filled as well."""
         span = self.spans[number]
-        data = self._data(span, self.buffers[number % 2])
+        data = self._data(span, self.buffers[number % len(self.buffers)])
         self.before = Block(data, span.start, span.stop, span.start - span.first, span.last - span.stop)
         return self.before
 
     def _data(self, span: _Span, buffer: NDArray[Any] | None) -> NDArray[Any]:
         if buffer is None:
+            self.before = None
             data = self.scan.read(span.first, span.last)
             self.bytes_read += data.nbytes
             return data
@@ -174,7 +176,8 @@ class _Loader:
         if self.before is not None:
             shared = self.before.data[span.first - self.before.start + self.before.above :]
             known = len(shared)
-            buffer[:known] = shared
+            for n in range(known):  # one by one, because it may be the same buffer
+                buffer[n] = shared[n]
         if span.first + known < span.last:
             self.bytes_read += self.scan.read(span.first + known, span.last, buffer=buffer[known:]).nbytes
         return buffer[: span.last - span.first]
@@ -195,7 +198,7 @@ def run_pass(
     ----------
     scan : Scan
     process : callable
-        Takes a :class:`Block`; copies what it keeps, because the next but one may take the same memory.
+        Takes a :class:`Block`; copies what it keeps, because another block may take the same memory.
     stage : str
         Name of the pass, for progress and messages.
     above, below : int
@@ -206,15 +209,18 @@ def run_pass(
     observer, height = _execution.get().observer, scan.shape[0]
     rows = rows_per_block(scan, halo=above + below, working_bytes=working_bytes)
     spans = _spans(scan, rows, above, below)
-    loader = _Loader(scan, spans)
+    block_bytes = int(np.prod(scan.shape[1:])) * scan.dtype.itemsize * max(span.last - span.first for span in spans)
+    inline = _execution.get().inline or 2 * block_bytes > _SCARCE * memory_budget()
+    loader = _Loader(scan, spans, 1 if inline else 2)
     if observer is not None:
         observer(stage, 0, height, 0)
-    inline = _execution.get().inline
     with _workers(), closing(_in_turn(loader) if inline else _read_ahead(loader)) as blocks:
         for block, bytes_read in blocks:
             process(block)
+            stop = block.stop
+            del block  # its memory is free for the next one
             if observer is not None:
-                observer(stage, block.stop, height, bytes_read)
+                observer(stage, stop, height, bytes_read)
 
 
 def _in_turn(loader: _Loader) -> Generator[tuple[Block, int], None, None]:

@@ -7,6 +7,7 @@ from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.passes import execution
 from clustem.scan import Scan
+from clustem.segmentation import features
 from clustem.segmentation._feature_kernels import add_tiles, bin_pattern, project_patterns
 from clustem.segmentation.features import measure_features
 from clustem.surveying import NoiseModel, outside_beam_mask, survey
@@ -176,6 +177,24 @@ def test_the_same_bytes_for_any_block_size_and_number_of_threads(dtype):
             features = measure_features(scan, found)
         results.append(features.values.tobytes() + features.noise.tobytes())
     assert len(set(results)) == 1
+
+
+@pytest.mark.parametrize("shape", [(12, 14), (7, 9), (1, 30)])
+def test_long_rows_of_the_sample_are_read_one_by_one(monkeypatch, shape):
+    data = scene(halves(shape), [crystal(0), crystal(25)])
+    reads = []
+
+    def reader(start, stop):
+        reads.append(stop - start)
+        return data[start:stop]
+
+    expected = measured(data)
+    found = survey(data)
+    monkeypatch.setattr(features, "_SAMPLE_SHARE", 1e-9)
+    with execution(memory=2**20):
+        result = measure_features(Scan(data.shape, data.dtype, reader), found)
+    assert reads[: shape[0] // 2 * 2] == [1] * (shape[0] // 2 * 2)
+    assert result.values.tobytes() == expected.values.tobytes()
 
 
 def test_a_beam_that_moves_makes_no_difference():

@@ -6,9 +6,10 @@ from scipy.ndimage import gaussian_filter
 
 from clustem.calibration import Calibration
 from clustem.errors import InputError
+from clustem.formats import open_scan
 from clustem.passes import execution
 from clustem.scan import Scan
-from clustem.segmentation import published_prefilter
+from clustem.segmentation import published_prefilter, segment
 from clustem.segmentation._prefilter_kernels import (
     make_features,
     neighbour_weights,
@@ -17,6 +18,7 @@ from clustem.segmentation._prefilter_kernels import (
     weighted_sums,
 )
 from clustem.segmentation.blur import blur_plan
+from clustem.segmentation.prefilter import filtered_strips
 
 SMALL = {"radius": 2, "sigma": 1.0, "edge": 1, "corr_range": (0.2, 0.7)}
 
@@ -298,3 +300,34 @@ def test_an_error_of_the_source_leaves_nothing_half_done():
         filtered.read(0, 12)
     broken.clear()
     assert np.array_equal(filtered, np.asarray(published_prefilter(patterns, **SMALL)))
+
+
+@pytest.mark.parametrize("border", ["full", "published"])
+def test_a_wide_scan_is_filtered_in_strips(border):
+    """Strips hold less memory than the whole, tile the columns, and hold the same numbers, one column on each side."""
+    patterns = patterns_of(9, (3, 150, 32, 32))
+    scan = open_scan(patterns)
+    ((everything, same, whole),) = filtered_strips(scan, border=border)
+    assert everything == same == slice(0, 150)
+    expected = np.asarray(whole)
+    with execution(memory=2**20):
+        strips = list(filtered_strips(scan, border=border))
+        assert len(strips) > 2
+        assert all(strip.held_bytes < 2**20 < whole.held_bytes for _, _, strip in strips)
+        assert [x for columns, _, _ in strips for x in range(150)[columns]] == list(range(150))
+        for columns, inside, strip in strips:
+            left, right = int(columns.start > 0), int(columns.stop < 150)
+            wide = slice(inside.start - left, inside.stop + right)
+            here = slice(columns.start - left, columns.stop + right)
+            np.testing.assert_array_equal(np.asarray(strip)[:, wide], expected[:, here])
+
+
+def test_strips_do_not_change_the_domains():
+    patterns = patterns_of(10, (6, 150, 32, 32))
+    options = {"method": "published", "prefilter": True, "threshold": 0.5}
+    expected = segment(patterns, **options)
+    with execution(memory=2**20):
+        found = segment(patterns, **options)
+    assert expected.number == 2
+    assert np.array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.similarity, expected.similarity)

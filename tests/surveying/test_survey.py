@@ -8,7 +8,7 @@ from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.passes import execution
 from clustem.scan import Scan
-from clustem.surveying import preview, survey
+from clustem.surveying import preview, statistics, survey
 from clustem.surveying._kernels import (
     add_aligned,
     add_large,
@@ -49,6 +49,16 @@ def test_virtual_images_are_sums_about_the_beam(counts):
     assert np.array_equal(found.annular_dark_field, counts[..., distance > 1.5 * beam.radius].sum(-1))
     assert found.beam_radius_px == beam.radius == pytest.approx(5, abs=0.15)
     np.testing.assert_allclose(found.centre_px, (19.3, 21.6), atol=0.05)
+
+
+def test_of_long_rows_a_part_is_looked_at_first(counts, monkeypatch):
+    data = np.tile(counts, (1, 8, 1, 1))
+    whole = preview(data)
+    monkeypatch.setattr(statistics, "_PREVIEW_BYTES", data.nbytes // len(data))  # a fourth of four rows
+    part = preview(data)
+    assert 0 < part.sums.size < whole.sums.size / 2
+    np.testing.assert_allclose(part.beam.centre, whole.beam.centre, atol=0.1)
+    assert survey(data).noise.kind == "counts"
 
 
 def test_real_numbers_on_a_high_floor_keep_their_variance(counts):

@@ -18,6 +18,7 @@ _BINNED = 64  # px along an edge of a binned pattern, to 127
 _BEAM_EDGE = 2.0  # radii of the direct beam that are left out, with its tails
 _TILES = 2048  # at most, of the sample
 _TILE = (2, 3, 4)  # positions along an edge, the first that gives few enough tiles
+_SAMPLE_SHARE = 0.2  # of the memory budget that rows of the sample may take, if there are several
 _STRIP = 3  # rows of tiles that are neighbours, in a sample
 
 
@@ -178,16 +179,24 @@ def _sample(scan: Scan, binning: _Binning) -> tuple[list[NDArray[np.float32]], i
         number = max(1, min(_TILES // (_STRIP * columns), rows // _STRIP))
         starts = np.linspace(0, rows - _STRIP, number + 2).round().astype(int)[1:-1]
         spans = [(int(start), min(_STRIP, rows)) for start in starts]
-    most = max(1, int(0.2 * memory_budget() / max(1, scan.nbytes // height) / tile[0]))
     strips = []
     for start, count in spans:
         strip = np.zeros((count, columns, *binning.cells), np.float32)
-        for row in range(0, count, most):
-            end = min(row + most, count)
-            first, last = (start + row) * tile[0], (start + end) * tile[0]
-            _add(scan.read(first, last), binning.moves[first:last], tile, binning, strip[row:end])
+        _fill(scan, binning, start * tile[0], tile, strip)
         strips.append(strip)
     return strips, tile[0] * tile[1]
+
+
+def _fill(scan: Scan, binning: _Binning, first: int, tile: tuple[int, int], strip: NDArray[np.float32]) -> None:
+    """Add the patterns of a scan from row `first` on to a strip of tiles, as many rows at a time as memory allows."""
+    most = int(_SAMPLE_SHARE * memory_budget() / max(1, scan.nbytes // scan.shape[0]))
+    together, part = (most // tile[0], tile) if most >= tile[0] else (1, (1, tile[1]))  # of tiles; of a tile
+    for row in range(0, len(strip), together):
+        tiles = strip[row : row + together]
+        stop = first + (row + len(tiles)) * tile[0]
+        for y in range(first + row * tile[0], stop, len(tiles) * part[0]):
+            rows = slice(y, y + len(tiles) * part[0])
+            _add(scan.read(rows.start, rows.stop), binning.moves[rows], part, binning, tiles)
 
 
 def _add(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from clustem.scan import Scan
 from clustem.segmentation.domains import Domains
 from clustem.segmentation.marching import neighbour_pairs, published_clusters
 from clustem.segmentation.parameters import PublishedParameters
-from clustem.segmentation.prefilter import published_prefilter
+from clustem.segmentation.prefilter import filtered_strips
 from clustem.segmentation.similarity import edge_similarity, mean_similarity
 from clustem.segmentation.tree import MergeTree, build_tree, number_in_order
 from clustem.surveying import load_mask
@@ -32,8 +33,7 @@ def segment_published(
 ) -> Domains:
     """Return the domains of the published workflow, see :func:`clustem.segment`."""
     mask = None if scan_mask is None else load_mask(scan_mask, scan.scan_shape, name="scan_mask")
-    source = published_prefilter(scan, border=parameters.border) if parameters.prefilter else scan
-    edges = edge_similarity(source, detector_mask=detector_mask, smooth_sigma=parameters.smooth_sigma)
+    edges = _similarities(scan, parameters, detector_mask)
     mean = mean_similarity(edges)
     comparable: NDArray[np.bool_] = np.isfinite(mean)
     usable = comparable if mask is None else comparable & mask
@@ -64,6 +64,19 @@ def segment_published(
         calibration=scan.calibration,
         warnings=tuple(warnings),
     )
+
+
+def _similarities(
+    scan: Scan, parameters: PublishedParameters, detector_mask: ArrayLike | str | Path | None
+) -> NDArray[np.float64]:
+    """Return the similarity of every pair of neighbours once, (4, scan_y, scan_x), after the prefilter if asked for."""
+    measure = partial(edge_similarity, detector_mask=detector_mask, smooth_sigma=parameters.smooth_sigma)
+    if not parameters.prefilter:
+        return measure(scan)
+    edges = np.empty((4, *scan.scan_shape))
+    for columns, inside, strip in filtered_strips(scan, border=parameters.border):
+        edges[..., columns] = measure(strip)[..., inside]
+    return edges
 
 
 def _labels(

@@ -70,9 +70,10 @@ def mend_pixels(scan: Scan, bad: NDArray[np.bool_]) -> Scan:
     places = [(y, x, *_good_around(unknown, y, x)) for y, x in np.argwhere(bad)]
 
     def fill(start: int, stop: int, rows: NDArray[Any]) -> None:
-        found = scan.read(start, stop, buffer=rows if scan.filler is not None else None)
-        if found is not rows:
-            rows[...] = found
+        if scan.filler is None:
+            rows[...] = scan.read(start, stop)
+        else:
+            scan.read(start, stop, buffer=rows)
         for y, x, around_y, around_x in places:
             rows[:, :, y, x] = np.median(rows[:, :, around_y, around_x], axis=-1) if len(around_y) else 0
 

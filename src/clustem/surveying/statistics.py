@@ -32,6 +32,8 @@ from clustem.surveying.record import Survey
 from clustem.surveying.transfer import pair_places
 
 _PREVIEW_ROWS = 4
+_PREVIEW_BYTES = 256 * 2**20  # of the rows together; of longer ones only a part is kept
+_NEIGHBOURS = 16  # patterns side by side in such a part
 _NOT_FINITE, _NEGATIVE, _NOT_WHOLE = 1, 2, 4
 
 
@@ -50,7 +52,7 @@ def preview(scan: Any) -> Preview:
     scan = open_scan(scan)
     use = np.ones(scan.detector_shape, bool) if scan.detector_mask is None else scan.detector_mask
     rows = _preview_rows(scan)
-    patterns_read = len(rows) * scan.shape[1]
+    patterns_read = sum(map(len, rows))
     mean, squares = (np.sum(part, axis=0) / patterns_read for part in zip(*map(_moments, rows), strict=True))
     hot, dead = find_bad_pixels(mean, squares - mean**2, patterns_read, use)
     use = use & ~hot & ~dead
@@ -67,7 +69,11 @@ def preview(scan: Any) -> Preview:
 
 def _preview_rows(scan: Scan) -> list[NDArray[Any]]:
     numbers = np.unique(np.linspace(0, scan.shape[0] - 1, _PREVIEW_ROWS).astype(int))
-    return [_finite(scan.read(int(row), int(row) + 1)[0]) for row in numbers]
+    width = scan.shape[1]
+    parts = -(-len(numbers) * scan.nbytes // (scan.shape[0] * _PREVIEW_BYTES))
+    kept = np.arange(width) // _NEIGHBOURS % parts == 0
+    rows = (scan.read(int(row), int(row) + 1)[0] for row in numbers)
+    return [_finite(row if parts == 1 else row[kept]) for row in rows]
 
 
 def survey_of(scan: Scan, given: Survey | None) -> Survey:
