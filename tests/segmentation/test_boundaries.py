@@ -138,6 +138,23 @@ def test_the_same_turn_at_once_is_a_boundary():
     assert pairs == []
 
 
+def test_a_particle_is_thin_at_its_rim_but_not_part_of_the_background():
+    """Liquid and particle have vectors at right angles; a slow ramp of thickness makes both sides of it alike."""
+    thickness = np.clip((np.arange(40) - 12) / 16, 0, 1)
+    liquid, particle = np.array([30.0, 0.0]), np.array([0.0, 60.0])
+    features = noisy(along(np.outer(1 - thickness, liquid) + np.outer(thickness, particle)))
+    labels = halves((12, 40))
+    assert np.array_equal(join_gradients(features, labels, 0.6, 0)[0], labels)
+    assert not join_gradients(features, labels, 0.6)[0].any(), "inside of a film it would be a gradient"
+
+
+def test_the_background_stays_one_when_it_is_joined():
+    values = np.repeat(np.array([[30.0, 0.0], [30.0, 1.0], [0.0, 40.0]]), 12, axis=0)
+    joined, pairs = join_gradients(noisy(along(values)), stripes((12, 36), 3), 0.6, 1)
+    assert [pair[:2] for pair in pairs] == [(0, 1)]
+    assert len(np.unique(joined)) == 2
+
+
 def test_positions_in_no_region_stay_so_and_what_is_given_is_kept():
     labels = stripes((12, 20), 2)
     labels[5] = -1

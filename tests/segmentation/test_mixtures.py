@@ -4,7 +4,7 @@ from scipy.optimize import nnls
 
 from clustem.passes import execution
 from clustem.segmentation._mixture_kernels import mix_positions, near_labels, settle_labels, solve_shares
-from clustem.segmentation.mixtures import dissolve_mixtures, find_cores, mixture_of, refine_labels
+from clustem.segmentation.mixtures import Background, dissolve_mixtures, find_cores, mixture_of, refine_labels
 
 from .scenes import halves
 
@@ -69,9 +69,8 @@ def test_every_pattern_is_explained_by_the_means_around_it(kernel):
     shape = (*labels.shape, 4)
     near, shares, energies = np.full(shape, -9), np.full(shape, np.nan), np.full(shape, np.nan)
     rest = np.full(labels.shape, np.nan)
-    kernel(
-        patterns, labels, np.ones(3, bool), means, members, inside, np.ones(3), 1, 0, 3, near, shares, energies, rest
-    )
+    regions = np.ones(3, bool), means, members, inside, np.ones(3), -1
+    kernel(patterns, labels, *regions, 1, 0, 3, near, shares, energies, rest)
     for y, x in np.ndindex(labels.shape):
         around = np.unique(labels[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2])
         columns = means.copy()
@@ -94,7 +93,7 @@ def test_half_the_rise_of_chi_squared_if_another_had_as_large_a_share(kernel):
     patterns = np.array([[[9.0, 4.0], [9.0, 4.0]]], np.float32)
     near, shares, energies = np.empty((1, 2, 2), np.int32), np.empty((1, 2, 2)), np.empty((1, 2, 2))
     rest, nowhere = np.empty((1, 2)), np.zeros((1, 2), bool)
-    for favour, energy in (([1.0, 1.0], 0.5 * 0.7**2 / (1 / 100 + 1 / 400)), ([0.1, 1.0], 0.5 * 0.11**2 / 0.0026)):
+    for background, energy in ((-1, 0.5 * 0.7**2 / (1 / 100 + 1 / 400)), (0, 0.5 * 1.1**2 / (1 / 100 + 100 / 400))):
         kernel(
             patterns,
             labels,
@@ -102,7 +101,8 @@ def test_half_the_rise_of_chi_squared_if_another_had_as_large_a_share(kernel):
             means,
             np.array([4, 4]),
             nowhere,
-            np.array(favour),
+            np.array([7.0, 10.0]),
+            background,
             1,
             0,
             1,
@@ -112,7 +112,7 @@ def test_half_the_rise_of_chi_squared_if_another_had_as_large_a_share(kernel):
             rest,
         )
         by_region = dict(zip(near[0, 0].tolist(), energies[0, 0].tolist(), strict=True))
-        assert by_region[0 if favour[0] < 1 else 1] == pytest.approx(energy, rel=1e-5)
+        assert by_region[0 if background == 0 else 1] == pytest.approx(energy, rel=1e-5)
         assert min(by_region.values()) == 0
 
 
@@ -129,6 +129,7 @@ def test_no_region_near_leaves_nothing(kernel):
         members,
         labels == 0,
         np.ones(1),
+        -1,
         2,
         0,
         1,
@@ -212,7 +213,31 @@ def test_a_rim_of_the_background_belongs_to_the_crystal_on_it():
     shares[:, 6] = 0.6, 0.4, 0
     patterns = mixed(shares)
     assert (refine_labels(patterns, truth.copy(), least=2, rounds=2)[:, 6] == 0).all()
-    assert (refine_labels(patterns, truth.copy(), least=2, rounds=2, background=0)[:, 6] == 1).all()
+    for crystal, rim in ((20.0, 1), (2.0, 0)):  # electrons at its whole share, beside 1 of the background
+        background = Background(0, shares @ [1.0, crystal, 0.0])
+        refined = refine_labels(patterns, truth.copy(), least=2, rounds=2, background=background)
+        assert (refined[:, 6] == rim).all()
+
+
+def test_a_trace_of_a_crystal_over_vacuum_is_not_one():
+    """What the tails of the probe bring, 3 % here, is not the crystal however little else there is."""
+    truth = halves((8, 12))
+    shares = one_of(truth)
+    shares[:, 5] = 0.97, 0.03, 0
+    background = Background(0, shares @ [1e-6, 1.0, 0.0])
+    refined = refine_labels(mixed(shares, noise=0.01), truth.copy(), least=2, rounds=2, background=background)
+    assert np.array_equal(refined, truth)
+
+
+def test_a_thin_rim_beside_the_background_is_a_mixture():
+    """Beside another crystal a fragment with a tenth of it is something else; beside the background it is its rim."""
+    labels = np.zeros((9, 13), np.int64)
+    labels[:, 6:8], labels[:, 8:] = 2, 1
+    shares = one_of(labels)
+    shares[:, 6:8] = 0.9, 0.1, 0
+    patterns = mixed(shares)
+    assert (dissolve_mixtures(patterns, labels)[:, 6:8] == 2).all()
+    assert (dissolve_mixtures(patterns, labels, 0)[:, 6:8] == -1).all()
 
 
 def test_shares_of_every_position():

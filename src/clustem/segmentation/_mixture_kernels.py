@@ -65,6 +65,16 @@ def near_labels(labels: Array, live: Array, y: int, x: int, reach: int, near: Ar
 
 
 @compiled()
+def _weights(one: int, other: int, background: int, favour: Array) -> tuple[float, float]:
+    """Return what the shares of two regions count when they are compared."""
+    if one == background:
+        return 1.0, favour[other]
+    if other == background:
+        return favour[one], 1.0
+    return 1.0, 1.0
+
+
+@compiled()
 def mix_positions(
     patterns: Array,
     labels: Array,
@@ -73,6 +83,7 @@ def mix_positions(
     members: Array,
     inside: Array,
     favour: Array,
+    background: int,
     reach: int,
     first: int,
     last: int,
@@ -86,7 +97,8 @@ def mix_positions(
     labels (scan_y, scan_x) are regions 0 … or −1, live (K,) those with a mean (K, d), which is over members (K,)
     positions, those inside (scan_y, scan_x); a position's own counts are left out of it. Filled are near (scan_y,
     scan_x, m) regions, −1 = none; their shares, not negative; energies, half the increase of χ² if a region had as
-    large a share, times favour (K,), as the largest; and rest (scan_y, scan_x), χ² of the whole.
+    large a share as the largest; and rest (scan_y, scan_x), χ² of the whole. Against the background, a region or −1,
+    the shares of the others count times favour (K,).
     """
     most, size = near.shape[2], patterns.shape[2]
     found = np.empty(most, np.int64)
@@ -119,7 +131,8 @@ def mix_positions(
             top, ridge = 0, 0.0
             for i in range(number):
                 ridge = max(ridge, gram[i, i])
-                if favour[found[i]] * share[i] > favour[found[top]] * share[top]:
+                a, b = _weights(found[top], found[i], background, favour)
+                if b * share[i] > a * share[top]:
                     top = i
             for d in range(size):
                 left = np.float64(pattern[d])
@@ -132,7 +145,7 @@ def mix_positions(
             for i in range(number):
                 near[y, x, i], shares[y, x, i] = found[i], share[i]
                 if i != top:
-                    a, b = favour[found[top]], favour[found[i]]
+                    a, b = _weights(found[top], found[i], background, favour)
                     spread = b * b * inverse[i, i] + a * a * inverse[top, top] - 2.0 * a * b * inverse[i, top]
                     energies[y, x, i] = 0.5 * (a * share[top] - b * share[i]) ** 2 / max(spread, 1e-300)
 

@@ -112,10 +112,13 @@ class Strips:
         self.labels = labels.copy()
         self.boxes = find_objects(self.labels + 1)
 
-    def compare(self, a: int, b: int) -> Comparison | None:
-        """Return the similarity of strips on both sides, as narrow as noise allows; None if they are too small."""
+    def compare(self, a: int, b: int, *, narrow: bool = True) -> Comparison | None:
+        """Return the similarity of strips on both sides, as narrow as noise allows; None if they are too small.
+
+        If not `narrow`, that of the whole regions but for the positions at their boundary.
+        """
         found = None
-        for reach in _REACHES:
+        for reach in _REACHES if narrow else _REACHES[-1:]:
             window = self._window(a, b, reach)
             here = self.labels[window]
             mine, other = here == a, here == b
@@ -185,9 +188,12 @@ class Strips:
 
 
 def join_gradients(
-    features: Features, labels: NDArray[np.int64], similarity: float
+    features: Features, labels: NDArray[np.int64], similarity: float, background: int | None = None
 ) -> tuple[NDArray[np.int64], list[tuple[int, int, float]]]:
     """Join regions 0 … between whose sides nothing jumps: the most similar first, while above `similarity`.
+
+    The thin rim of a particle hardly differs from what is around it, so that regions are compared as a whole with the
+    `background`, a region without crystals.
 
     Returns labels (scan_y, scan_x), −1 where they were −1, and the joined pairs with the similarity across their
     boundary, less its standard error.
@@ -199,7 +205,7 @@ def join_gradients(
 
     def consider(a: int, b: int) -> None:
         pair = _ordered(a, b)
-        current[pair] = _bound(strips, pair, similarity)
+        current[pair] = _bound(strips, pair, similarity, background)
         neighbours.setdefault(a, set()).add(b)
         neighbours.setdefault(b, set()).add(a)
         heapq.heappush(queue, (-current[pair], *pair))
@@ -215,6 +221,7 @@ def join_gradients(
             break
         joined.append((a, b, -negative))
         strips.join(a, b)
+        background = a if background == b else background
         around = (neighbours[a] | neighbours.pop(b)) - {a, b}
         for c in sorted(around):
             current.pop(_ordered(b, c), None)
@@ -254,9 +261,9 @@ def _ordered(a: int, b: int) -> tuple[int, int]:
     return min(a, b), max(a, b)
 
 
-def _bound(strips: Strips, pair: tuple[int, int], similarity: float) -> float:
+def _bound(strips: Strips, pair: tuple[int, int], similarity: float, background: int | None) -> float:
     """Return the similarity across a boundary less its error; above `similarity` in any case if nothing jumps there."""
-    found = strips.compare(*pair)
+    found = strips.compare(*pair, narrow=background not in pair)
     if found is None:
         return -np.inf
     gradient = found.most < max(NEGLIGIBLE, _STEEPER * found.within)

@@ -19,7 +19,8 @@ _ATTRACTION = 1.0  # of a neighbour with the same label, in units of half χ²
 _SWEEPS = 4
 _EXPLAINED = 0.25  # of the energy of a fragment, by which it is taken for a mixture
 _SECOND = 0.15  # share that the second region of a mixture has at least
-_BACKGROUND = 0.1  # what a share of the background counts against one of a crystal
+_FAVOUR = 20.0  # times that a crystal's share counts against one of the background, at most
+_THIN = 0.1  # of the least second share: that of a crystal that is thin there, beside the background
 _SQUARE = np.ones((3, 3), bool)
 
 
@@ -63,6 +64,21 @@ class Cores:
 
 
 @dataclass(frozen=True, eq=False)
+class Background:
+    """The region 0 … that holds no crystal, and the electrons (scan_y, scan_x) that every pattern scatters."""
+
+    region: int
+    scattering: NDArray[np.float64]
+
+    def favour(self, labels: NDArray[np.int64], cores: Cores) -> NDArray[np.float64]:
+        """Return how often a crystal (K,), at its whole share, scatters as much as the background at its own."""
+        sums = np.bincount(labels[cores.inside], self.scattering[cores.inside], minlength=len(cores.members))
+        mean = sums / np.maximum(cores.members, 1)
+        under = mean[self.region]
+        return np.clip((mean - under) / max(float(under), 1e-12), 1.0, _FAVOUR)
+
+
+@dataclass(frozen=True, eq=False)
 class _Shares:
     """Regions around every position and their shares, see mix_positions."""
 
@@ -103,7 +119,7 @@ def refine_labels(
     *,
     least: int,
     rounds: int,
-    background: int | None = None,
+    background: Background | None = None,
 ) -> NDArray[np.int64]:
     """Give every position to the region with the largest share in its pattern.
 
@@ -115,9 +131,9 @@ def refine_labels(
         Regions 0 …, −1 = in none, to be given to one. Those below `least` positions are given to others, too.
     rounds : int
         The means are computed anew before each.
-    background : int, optional
-        The region without crystals: at the thin rim of a particle it holds most of the intensity, so that its share
-        counts for less.
+    background : Background, optional
+        The region without crystals. At the thin rim of a particle it has the largest share; a crystal is there as soon
+        as it scatters more electrons than the background does.
 
     Notes
     -----
@@ -151,10 +167,10 @@ def mixture_of(patterns: NDArray[np.float32], labels: NDArray[np.int32]) -> Mixt
     )
 
 
-def _mix(patterns: NDArray[np.float32], labels: NDArray[np.int64], cores: Cores, background: int | None) -> _Shares:
-    favour = np.ones(len(cores.members))
-    if background is not None:
-        favour[background] = _BACKGROUND
+def _mix(
+    patterns: NDArray[np.float32], labels: NDArray[np.int64], cores: Cores, background: Background | None
+) -> _Shares:
+    favour = np.ones(len(cores.members)) if background is None else background.favour(labels, cores)
     shape = (*labels.shape, _NEAR)
     found = _Shares(
         np.empty(shape, np.int32), np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(labels.shape)
@@ -169,6 +185,7 @@ def _mix(patterns: NDArray[np.float32], labels: NDArray[np.int64], cores: Cores,
             cores.members,
             cores.inside,
             favour,
+            -1 if background is None else background.region,
             _REACH,
             first,
             last,
@@ -213,6 +230,8 @@ def dissolve_mixtures(
             under = cores.means[background]
             whole -= float(under @ mean) ** 2 / float(under @ under)
         explained = 1 - max(rest**2 - chance, 0) / max(whole - chance, 1e-12)
-        if explained >= _EXPLAINED and np.sort(shares)[-2] >= _SECOND:
+        order = np.argsort(shares, kind="stable")
+        least = _SECOND * (_THIN if near[order[-1]] == background else 1.0)
+        if explained >= _EXPLAINED and shares[order[-2]] >= least:
             here[mine] = -1
     return labels

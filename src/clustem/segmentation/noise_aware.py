@@ -14,7 +14,7 @@ from clustem.segmentation.boundaries import join_doubtful, join_gradients
 from clustem.segmentation.confidence import Confidence, judge, split_noise
 from clustem.segmentation.domains import Domains
 from clustem.segmentation.features import Features, measure_features
-from clustem.segmentation.mixtures import dissolve_mixtures, mixture_of, refine_labels
+from clustem.segmentation.mixtures import Background, dissolve_mixtures, mixture_of, refine_labels
 from clustem.segmentation.parameters import NoiseAwareParameters
 from clustem.segmentation.regions import RegionTree, grow_regions, labels_after
 from clustem.segmentation.tree import MergeTree, number_by_size
@@ -71,14 +71,15 @@ def _partition(
     kept = tree.merges[tree.similarity >= parameters.similarity]
     place = np.cumsum(usable.ravel()) - 1
     labels[usable] = labels_after(place[kept], int(usable.sum()))
-    labels = _in_order(join_gradients(features, labels, parameters.similarity)[0])
-    patterns = features.whitened
+    labels = _in_order(labels)
+    background = find_background(features, labels)
+    labels = _in_order(join_gradients(features, labels, parameters.similarity, background)[0])
+    patterns, scattering = features.whitened, features.values[..., -1].astype(np.float64)
     for rounds in (_ROUNDS, 1):
         background = find_background(features, labels)
         labels = dissolve_mixtures(patterns, labels, background)
-        labels = refine_labels(
-            patterns, labels, least=max(parameters.min_size, 2), rounds=rounds, background=background
-        )
+        empty = None if background is None else Background(background, scattering)
+        labels = refine_labels(patterns, labels, least=max(parameters.min_size, 2), rounds=rounds, background=empty)
         labels[~usable] = -1
     if background is not None:
         labels[labels == background] = -1
