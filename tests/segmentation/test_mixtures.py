@@ -229,15 +229,24 @@ def test_a_trace_of_a_crystal_over_vacuum_is_not_one():
     assert np.array_equal(refined, truth)
 
 
-def test_a_thin_rim_beside_the_background_is_a_mixture():
-    """Beside another crystal a fragment with a tenth of it is something else; beside the background it is its rim."""
+@pytest.mark.parametrize(
+    ("shares", "background", "gone"),
+    [
+        ((0.9, 0.1, 0.0), None, True),  # nearly all of one neighbour: its edge
+        ((0.7, 0.2, 0.8), None, True),  # of both, with something else
+        ((0.7, 0.07, 0.8), None, False),  # of one, with something else
+        ((0.9, 0.1, 0.0), 0, True),  # the rim of a particle
+        ((0.9, 0.0, 0.1), 0, False),  # that of another particle
+    ],
+)
+def test_what_a_thin_region_is_a_mixture_of(shares, background, gone):
     labels = np.zeros((9, 13), np.int64)
     labels[:, 6:8], labels[:, 8:] = 2, 1
-    shares = one_of(labels)
-    shares[:, 6:8] = 0.9, 0.1, 0
-    patterns = mixed(shares)
-    assert (dissolve_mixtures(patterns, labels)[:, 6:8] == 2).all()
-    assert (dissolve_mixtures(patterns, labels, 0)[:, 6:8] == -1).all()
+    parts = one_of(labels)
+    parts[:, 6:8] = shares
+    dissolved = dissolve_mixtures(mixed(parts) - 5 * parts.sum(axis=2)[..., None], labels, background)
+    assert (dissolved[:, 6:8] == (-1 if gone else 2)).all()
+    assert np.array_equal(dissolved[:, :6], labels[:, :6])
 
 
 def test_shares_of_every_position():

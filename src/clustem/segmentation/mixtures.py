@@ -18,6 +18,7 @@ _LEAST = 4  # positions of a core, and of a region without one whose mean is tak
 _ATTRACTION = 1.0  # of a neighbour with the same label, in units of half χ²
 _SWEEPS = 4
 _EXPLAINED = 0.25  # of the energy of a fragment, by which it is taken for a mixture
+_ALIKE = 0.6  # of that energy, by which it is one of its neighbours, or their mixture, whatever their shares
 _SECOND = 0.15  # share that the second region of a mixture has at least
 _FAVOUR = 20.0  # times that a crystal's share counts against one of the background, at most
 _THIN = 0.1  # of the least second share: that of a crystal that is thin there, beside the background
@@ -232,6 +233,6 @@ def dissolve_mixtures(
         explained = 1 - max(rest**2 - chance, 0) / max(whole - chance, 1e-12)
         order = np.argsort(shares, kind="stable")
         least = _SECOND * (_THIN if near[order[-1]] == background else 1.0)
-        if explained >= _EXPLAINED and shares[order[-2]] >= least:
+        if explained >= _ALIKE or (explained >= _EXPLAINED and shares[order[-2]] >= least):
             here[mine] = -1
     return labels

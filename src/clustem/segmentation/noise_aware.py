@@ -43,7 +43,7 @@ def segment_noise_aware(
     doubtful = [k for k in np.argsort(confidence.domains).tolist() if confidence.domains[k] < _DOUBTFUL]
     if doubtful:
         joined = join_doubtful(features, labels.astype(np.int64) - 1, doubtful, parameters.similarity)
-        labels = _connected(joined, parameters.min_size)
+        labels = number_by_size(_pieces(joined, parameters.min_size), joined >= 0, parameters.min_size)
         confidence = judge(labels, found, halves)
     if not confidence.distinct:
         labels = np.where(usable, 1, 0).astype(np.int32)
@@ -81,9 +81,10 @@ def _partition(
         empty = None if background is None else Background(background, scattering)
         labels = refine_labels(patterns, labels, least=max(parameters.min_size, 2), rounds=rounds, background=empty)
         labels[~usable] = -1
-    if background is not None:
-        labels[labels == background] = -1
-    return _connected(labels, parameters.min_size)
+        if background is not None and rounds == 1:
+            labels[labels == background] = -1
+        labels = _pieces(labels, parameters.min_size, background)
+    return number_by_size(labels, labels >= 0, parameters.min_size)
 
 
 def _in_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -93,10 +94,10 @@ def _in_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return result
 
 
-def _connected(labels: NDArray[np.int64], min_size: int) -> NDArray[np.int32]:
-    """Return domains 1 … K by falling size; a region in several large pieces becomes several.
+def _pieces(labels: NDArray[np.int64], min_size: int, background: int | None = None) -> NDArray[np.int64]:
+    """Return regions 0 … of which one in several pieces of at least `min_size` positions became several.
 
-    Smaller pieces stay with the largest piece of their region, because their patterns say so.
+    Smaller pieces stay with the largest piece of their region, because their patterns say so; the background stays one.
     """
     pieces = label(labels, background=-2, connectivity=2) - 1
     sizes = np.bincount(pieces.ravel())
@@ -105,8 +106,9 @@ def _connected(labels: NDArray[np.int64], min_size: int) -> NDArray[np.int32]:
     largest: dict[int, int] = {}
     for piece in np.argsort(-sizes, kind="stable").tolist():
         largest.setdefault(int(region[piece]), piece)
-    target = np.array([p if sizes[p] >= min_size else largest[int(region[p])] for p in range(sizes.size)], np.int64)
-    return number_by_size(target[pieces], labels >= 0, min_size)
+    stays = (sizes < min_size) | (region == background if background is not None else False)
+    target = np.array([largest[int(region[p])] if stays[p] else p for p in range(sizes.size)], np.int64)
+    return _in_order(np.where(labels >= 0, target[pieces], -1))
 
 
 def _reason(labels: NDArray[np.int32], confidence: Confidence, features: Features, survey: Survey) -> str:
