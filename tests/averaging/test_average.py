@@ -67,6 +67,27 @@ def test_means_and_variances_are_those_of_numpy(dtype):
     assert found.warnings == ()
 
 
+@pytest.mark.parametrize("moves", [False, True])
+def test_one_pattern_explains_a_domain_and_not_two(moves):
+    """χ²/n is 1 inside of a grain, also after moving by fractions of px, and more where two share a label."""
+    counts = counts_of(path=ramp() if moves else None)
+    apart = average(counts, LABELS).chi_squared
+    np.testing.assert_allclose(apart[:3], 1, atol=0.15 if moves else 0.05)
+    assert np.isnan(apart[3])
+    together = average(counts, (LABELS > 0).astype(np.int32)).chi_squared
+    assert together[0] > 1.3
+
+
+def test_chi_squared_is_variance_over_noise_by_hand():
+    counts = counts_of()
+    gained = average(3 * counts, LABELS, survey=survey(3 * counts, gain=6.0)).chi_squared
+    members = counts[LABELS == 2].astype(float)
+    y, x = np.indices(DETECTOR)
+    outside = np.hypot(y - 17, x - 18) > 1.5 * survey(counts).beam_radius_px
+    expected = 9 * members.var(0, ddof=1)[outside].sum() / (6 * 3 * members.mean(0)[outside].sum())
+    assert gained[1] == pytest.approx(expected, rel=0.02)
+
+
 def test_real_numbers_on_a_high_floor_keep_their_variance():
     """float32 must not be squared in float32."""
     counts = counts_of()

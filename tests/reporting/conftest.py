@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from clustem.averaging import Averages
 from clustem.calibration import Calibration
 from clustem.results import Results
-from clustem.segmentation import Domains, Mixture, NoiseAwareParameters, PublishedParameters
+from clustem.segmentation import Domains, Mixture, NoiseAwareParameters, PublishedParameters, Quality
 from clustem.surveying import NoiseModel, Survey
 
 CALIBRATED = Calibration(inv_angstrom_per_px=0.05, scan_step_nm=0.4)
@@ -77,6 +77,7 @@ def averages_of(counts: NDArray[np.int64], labels: NDArray[np.int32], calibratio
         positions=positions,
         snr_single=single,
         snr_domain=single * np.sqrt(positions),
+        chi_squared=np.ones(len(members)),
         examples=counts[tuple(places.T)],
         example_positions=places,
         centre_px=(np.array(counts.shape[2:]) - 1) / 2,
@@ -141,6 +142,11 @@ def noise_aware(results: Results) -> Results:
         NoiseAwareParameters(similarity=0.7),
         mixture=Mixture(parts, fractions, unexplained),
         confidence=np.linspace(1.0, 0.25, number),
+        quality=Quality(
+            np.where(labels > 0, 0.75, np.nan).astype(np.float32),
+            np.linspace(0.2, 0.5, number),
+            np.full(number, min(number, 1), np.int32),
+        ),
         reason="found behind the noise",
         calibration=results.domains.calibration,
     )

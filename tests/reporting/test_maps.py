@@ -120,18 +120,20 @@ def test_one_line_of_positions_is_drawn(make_results, step):
 
 
 def test_certainty_has_the_values_of_every_position(behind_noise):
-    confidence, share = plot_certainty(behind_noise).axes[:2]
+    confidence, probability, share = plot_certainty(behind_noise).axes[:3]
     labels = behind_noise.domains.labels
     shown = np.ma.filled(confidence.images[0].get_array(), np.nan)
     np.testing.assert_array_equal(shown[labels == 3], 0.5)
     assert np.isnan(shown[0, 0])
+    assert (np.ma.filled(probability.images[0].get_array(), np.nan)[labels > 0] == 0.75).all()
+    assert not probability.lines
     shares = np.ma.filled(share.images[0].get_array(), np.nan)
     np.testing.assert_allclose(shares[1], 0.6, rtol=1e-6)
     np.testing.assert_allclose(shares[2], 0.9, rtol=1e-6)
     assert share.lines[0].get_xydata().tolist() == [[15, 11]]
 
 
-def test_certainty_without_mixture_has_one_map(behind_noise):
-    only = replace(behind_noise, domains=replace(behind_noise.domains, mixture=None))
+def test_certainty_without_mixture_and_quality_has_one_map(behind_noise):
+    only = replace(behind_noise, domains=replace(behind_noise.domains, mixture=None, quality=None))
     titles = [axes.get_title(loc="left") for axes in plot_certainty(only).axes]
     assert [title for title in titles if title] == ["Confidence"]

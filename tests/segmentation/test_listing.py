@@ -25,6 +25,7 @@ def averages_of(number):
         positions=np.array([3, 4, 5, 6][:number]),
         snr_single=index,
         snr_domain=10 * index**2,
+        chi_squared=index / 2,
         examples=np.zeros((number, 4, 4)),
         example_positions=np.zeros((number, 2), np.int64),
         centre_px=np.array([1.5, 1.5]),
@@ -38,7 +39,7 @@ def test_not_calibrated_by_hand():
     table = domain_table(domains_of(similarity=SIMILARITY), averages_of(2))
     assert list(table.columns) == [
         "label", "positions", "centroid_y", "centroid_x", "equivalent_diameter", "electrons", "electrons_per_position",
-        "snr_single", "snr_domain", "snr_gain", "mean_similarity", "at_edge",
+        "snr_single", "snr_domain", "snr_gain", "chi_squared", "mean_similarity", "at_edge",
     ]  # fmt: skip
     assert table["label"].tolist() == [1, 2]
     assert table["positions"].tolist() == [3, 4]
@@ -48,6 +49,7 @@ def test_not_calibrated_by_hand():
     assert table["electrons"].tolist() == [1200, 2400]
     assert table["electrons_per_position"].tolist() == [400, 600]
     assert table["snr_gain"].tolist() == [10, 20]
+    assert table["chi_squared"].tolist() == [0.5, 1]
     assert table["mean_similarity"].tolist() == pytest.approx([0.75, 0.25])
     assert table["at_edge"].tolist() == [True, False]
 

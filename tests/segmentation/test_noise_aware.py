@@ -66,7 +66,7 @@ def test_four_crystals_and_what_is_said_of_them(electrons):
     assert domains.labels[0, 0] == 1, "of equal size: the first position comes first"
     assert domains.labels.dtype == np.int32
     assert (domains.method, domains.parameters) == ("noise-aware", NoiseAwareParameters())
-    assert domains.reason.startswith("4 domains, 4 of them found again in both halves of the data; ")
+    assert domains.reason.startswith("4 domains, 4 of them found again in both halves of the data; limited by overlap")
     assert f"{electrons * 0.48:.2g}"[0] in domains.reason
     assert domains.confidence.shape == (4,)
     assert "domains" in repr(domains)

@@ -217,6 +217,7 @@ class _Sums:
             positions=self.positions,
             snr_single=single,
             snr_domain=domain,
+            chi_squared=self._chi_squared(patterns, variance),
             examples=self.examples,
             example_positions=self.places,
             centre_px=self.survey.centre_px,
@@ -226,6 +227,15 @@ class _Sums:
             calibration=self.scan.calibration,
             warnings=warnings,
         )
+
+    def _chi_squared(self, patterns: NDArray[np.float32], variance: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the variance (K,) of the patterns outside the beam over that of their noise."""
+        left = self._per_domain(self.kept) / np.maximum(self.positions, 1)
+        spread = [float(part[self.outside].sum(dtype=np.float64)) for part in variance]
+        noise = [float(self.survey.noise.variance(part[self.outside]).sum()) for part in patterns]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio: NDArray[np.float64] = np.array(spread) / (left * np.array(noise))
+        return np.where(np.isfinite(ratio), ratio, np.nan)
 
     def _variance_over_mean(self, patterns: NDArray[np.float32], variance: NDArray[np.float32]) -> float:
         """Return the lower decile of variance over mean of all pixels and domains outside the direct beam.

@@ -29,6 +29,9 @@ class Averages:
     snr_single, snr_domain : (K,) float64
         Measured signal-to-noise ratio (amplitude) of one pattern and of the domain's mean, direct beam masked:
         SNR² = 2R/(1 − R), R the correlation of two thinned halves. NaN where it cannot be measured.
+    chi_squared : (K,) float64
+        χ²/n of the patterns of the domain about their mean, outside the direct beam: their variance over that of the
+        noise model. 1 if one pattern explains them all, more with gradients or mixtures inside; NaN for one position.
     examples : (K, k_y, k_x)
         One single raw pattern of each domain, from a position deep inside it.
     example_positions : (K, 2) int64
@@ -49,6 +52,7 @@ class Averages:
     positions: NDArray[np.int64]
     snr_single: NDArray[np.float64]
     snr_domain: NDArray[np.float64]
+    chi_squared: NDArray[np.float64]
     examples: NDArray[Any]
     example_positions: NDArray[np.int64]
     centre_px: NDArray[np.float64]

@@ -84,7 +84,7 @@ def plot_scan_images(results: Results) -> Figure:
 
 @styled
 def plot_certainty(results: Results) -> Figure:
-    """Draw the confidence of every domain, and how much of every pattern is that of the domain with the largest share.
+    """Draw how sure every domain and every position is, and the largest share of a domain in every pattern.
 
     Those that were found; unassigned positions are light grey. Positions that no mixture of the domains around them
     explains are marked with a cross.
@@ -103,6 +103,9 @@ def plot_certainty(results: Results) -> Figure:
     images: list[tuple[str, NDArray[np.float64], str]] = []
     if domains.confidence is not None:
         images.append(("Confidence", np.append(np.nan, domains.confidence)[domains.labels], "confidence"))
+    if domains.quality is not None:
+        sure = domains.quality.positions.astype(np.float64)
+        images.append(("Probability of the domain", sure, "probability"))
     if domains.mixture is not None:
         share = domains.mixture.fractions[..., 0].astype(np.float64)
         images.append(("Largest share in the pattern", np.where(inside, share, np.nan), "share"))
@@ -111,13 +114,13 @@ def plot_certainty(results: Results) -> Figure:
     )
     for axes, (title, values, unit) in zip(panels, images, strict=True):
         colours = colormaps["cividis"].with_extremes(bad=UNASSIGNED)
-        low = 0.0 if unit == "confidence" else 1 / 3
+        low = 1 / 3 if unit == "share" else 0.0
         shown = axes.imshow(values, cmap=colours, vmin=low, vmax=1.0, aspect=axes.get_aspect(), origin="upper")
         add_colour_bar(figure, axes, shown, values, unit)
         outlines = np.tile([0.1, 0.1, 0.1, 1.0], (domains.number + 1, 1))
         if title == "Confidence":
             draw_contours(axes, results.contours, outlines)
-        elif domains.mixture is not None:
+        elif unit == "share" and domains.mixture is not None:
             y, x = np.nonzero(domains.mixture.unexplained)
             axes.plot(x, y, "x", color=MISSING, markersize=3, markeredgewidth=0.8)
     return figure

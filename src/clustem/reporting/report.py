@@ -41,8 +41,12 @@ HEADINGS = {
     "snr_single": "SNR of one",
     "snr_domain": "SNR of average",
     "snr_gain": "SNR gain",
+    "chi_squared": "χ²/n",
     "mean_similarity": "mean similarity",
     "confidence": "confidence",
+    "sure_positions": "sure positions",
+    "boundary_similarity": "boundary similarity",
+    "boundary_neighbour": "with domain",
     "at_edge": "at edge",
 }
 

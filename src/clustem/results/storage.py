@@ -24,6 +24,7 @@ from clustem.segmentation import (
     Mixture,
     NoiseAwareParameters,
     PublishedParameters,
+    Quality,
 )
 from clustem.surveying import NoiseModel, Survey
 
@@ -40,6 +41,7 @@ _RECORDS = {
         Averages,
         MergeTree,
         Mixture,
+        Quality,
         NoiseAwareParameters,
         PublishedParameters,
         LabelsParameters,

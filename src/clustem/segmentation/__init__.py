@@ -8,6 +8,7 @@ from clustem.segmentation.mixtures import Mixture
 from clustem.segmentation.outlines import contours
 from clustem.segmentation.parameters import LabelsParameters, NoiseAwareParameters, PublishedParameters
 from clustem.segmentation.prefilter import published_prefilter
+from clustem.segmentation.quality import Quality
 from clustem.segmentation.segmenting import METHODS, check_options, has_option, segment
 from clustem.segmentation.similarity import check_blur, published_similarity
 from clustem.segmentation.tree import MergeTree
@@ -20,6 +21,7 @@ __all__ = [
     "Mixture",
     "NoiseAwareParameters",
     "PublishedParameters",
+    "Quality",
     "SimilarityMap",
     "adjusted_rand_index",
     "check_blur",

@@ -14,6 +14,7 @@ from clustem.errors import InputError
 from clustem.segmentation.editing import check_label, divide, merge_mixture, merge_table
 from clustem.segmentation.mixtures import Mixture
 from clustem.segmentation.parameters import LabelsParameters, NoiseAwareParameters, PublishedParameters
+from clustem.segmentation.quality import Quality
 from clustem.segmentation.tree import MergeTree
 from clustem.tables import table_text
 
@@ -39,6 +40,8 @@ class Domains:
     confidence : (K,) float64, optional
         Of each domain, 0 … 1: its overlap with what is found in its place in two halves of the data, which have
         independent noise; with ``"noise-aware"``.
+    quality : Quality, optional
+        How sure every position is, and the weakest boundary of every domain; with ``"noise-aware"``.
     reason : str
         How the partition was chosen.
     calibration : Calibration
@@ -52,6 +55,7 @@ class Domains:
     tree: MergeTree | None = None
     mixture: Mixture | None = None
     confidence: NDArray[np.float64] | None = None
+    quality: Quality | None = None
     reason: str = ""
     calibration: Calibration = field(default_factory=Calibration)
     warnings: tuple[str, ...] = ()
@@ -70,7 +74,7 @@ class Domains:
         """Return the domains with those of `labels` made one, as `reason` then says.
 
         It takes the lowest of the labels; those above the others move down. Its confidence is not known (NaN), its
-        share in every pattern is the sum of theirs.
+        share in every pattern is the sum of theirs; the quality, which is that of what was found, is left out.
 
         Raises
         ------
@@ -91,6 +95,7 @@ class Domains:
             labels=table[self.labels],
             mixture=None if self.mixture is None else merge_mixture(self.mixture, table),
             confidence=confidence,
+            quality=None,
             reason=self._by_hand(f"{', '.join(map(str, chosen[:-1]))} and {chosen[-1]} merged"),
         )
 
@@ -98,7 +103,7 @@ class Domains:
         """Return the domains with one divided into its next two parts down the tree, as `reason` then says.
 
         The larger part keeps the label, the smaller is the last domain. Their confidence is not known (NaN), and there
-        is no mixture any more, because it does not tell the parts from each other.
+        is no mixture and no quality any more, because they do not tell the parts from each other.
 
         Raises
         ------
@@ -117,6 +122,7 @@ class Domains:
             labels=np.where(part, self.number + 1, self.labels).astype(np.int32),
             mixture=None,
             confidence=confidence,
+            quality=None,
             reason=self._by_hand(f"{label} split at similarity {similarity:.3g}, into {label} and {self.number + 1}"),
         )
 

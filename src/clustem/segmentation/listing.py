@@ -21,9 +21,11 @@ def domain_table(domains: Domains, averages: Averages) -> pd.DataFrame:
 
     Columns: `label`; `positions`; `area_nm2` (calibrated scans); `centroid_y`, `centroid_x` in positions;
     `equivalent_diameter` of a circle of the same area, in positions, `equivalent_diameter_nm` (calibrated);
-    `electrons`, `electrons_per_position`; `snr_single`, `snr_domain`, `snr_gain`; `mean_similarity` to the neighbours
-    (NaN if the method has none); `confidence`, 0 … 1, where the method has it; `at_edge`, whether the scan cuts the
-    domain.
+    `electrons`, `electrons_per_position`; `snr_single`, `snr_domain`, `snr_gain`; `chi_squared` per degree of freedom
+    of the patterns about their mean; `mean_similarity` to the neighbours
+    (NaN if the method has none); `confidence`, 0 … 1, where the method has it; with it `sure_positions`, the mean
+    probability of its positions to belong to it, the largest `boundary_similarity` across its boundaries and the
+    `boundary_neighbour` there; `at_edge`, whether the scan cuts the domain.
 
     Raises
     ------
@@ -53,10 +55,15 @@ def domain_table(domains: Domains, averages: Averages) -> pd.DataFrame:
         "snr_single": averages.snr_single,
         "snr_domain": averages.snr_domain,
         "snr_gain": averages.snr_gain,
+        "chi_squared": averages.chi_squared,
         "mean_similarity": _mean_similarity(domains, index),
     }
     if domains.confidence is not None:
         columns["confidence"] = domains.confidence
+    if domains.quality is not None:
+        columns["sure_positions"] = _mean_sure(domains.quality.positions, labels, index)
+        columns["boundary_similarity"] = domains.quality.boundary_similarity
+        columns["boundary_neighbour"] = domains.quality.boundary_neighbour
     columns["at_edge"] = _at_edge(labels)
     return pd.DataFrame(columns)
 
@@ -67,6 +74,14 @@ def _mean_similarity(domains: Domains, index: NDArray[np.int64]) -> NDArray[np.f
     known = np.isfinite(domains.similarity)
     values = np.where(known, domains.similarity, 0)
     return np.asarray(mean(values, np.where(known, domains.labels, 0), index))
+
+
+def _mean_sure(
+    positions: NDArray[np.float32], labels: NDArray[np.int32], index: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    if not index.size:
+        return np.zeros(0)
+    return np.asarray(mean(np.nan_to_num(positions.astype(np.float64)), labels, index))
 
 
 def _at_edge(labels: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -76,7 +76,8 @@ class Background:
         sums = np.bincount(labels[cores.inside], self.scattering[cores.inside], minlength=len(cores.members))
         mean = sums / np.maximum(cores.members, 1)
         under = mean[self.region]
-        return np.clip((mean - under) / max(float(under), 1e-12), 1.0, _FAVOUR)
+        times: NDArray[np.float64] = np.clip((mean - under) / max(float(under), 1e-12), 1.0, _FAVOUR)
+        return times
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +167,19 @@ def mixture_of(patterns: NDArray[np.float32], labels: NDArray[np.int32]) -> Mixt
         (np.where(shares > 0, shares, 0) / whole).astype(np.float32),
         strange & (found.near[..., 0] >= 0),
     )
+
+
+def sure_positions(patterns: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the probability (scan_y, scan_x) of the region 0 … that each position has, −1 = none, which gives NaN.
+
+    Against the other regions near by, by how much worse χ² would be if another had as large a share as the largest.
+    """
+    found = _mix(patterns, labels, find_cores(patterns, labels), None)
+    likelihood = np.where(found.near >= 0, np.exp(-found.energies.astype(np.float64)), 0)
+    own = np.where(found.near == labels[..., None], likelihood, 0).sum(axis=2)
+    everything = likelihood.sum(axis=2)
+    sure = np.where(everything > 0, own / np.maximum(everything, 1e-300), 1.0)
+    return np.where(labels >= 0, sure, np.nan).astype(np.float32)
 
 
 def _mix(

@@ -16,11 +16,15 @@ from clustem.segmentation.domains import Domains
 from clustem.segmentation.features import Features, measure_features
 from clustem.segmentation.mixtures import Background, dissolve_mixtures, mixture_of, refine_labels
 from clustem.segmentation.parameters import NoiseAwareParameters
+from clustem.segmentation.quality import measure_quality
 from clustem.segmentation.regions import RegionTree, grow_regions, labels_after
 from clustem.segmentation.tree import MergeTree, number_by_size
 from clustem.surveying import Survey
 
 _ROUNDS = 3  # of the refinement
+_SURE = 0.7  # confidence from which a domain counts as found again
+_MANY = 0.25  # of the domains that are not: the dose is the limit
+_COARSE = 0.4  # of the positions at boundaries: the step is
 _DOUBTFUL = 0.4  # confidence below which a domain is joined with another if that is as likely
 
 
@@ -57,6 +61,7 @@ def segment_noise_aware(
         ),
         mixture=mixture_of(features.whitened, labels),
         confidence=confidence.domains,
+        quality=measure_quality(features, labels),
         reason=_reason(labels, confidence, features, survey),
         calibration=scan.calibration,
         warnings=_warnings(labels, confidence),
@@ -118,9 +123,20 @@ def _reason(labels: NDArray[np.int32], confidence: Confidence, features: Feature
     light = f"{electrons:.3g} {unit} outside the beam per pattern"
     if not confidence.distinct:
         return f"no two regions differ beyond noise and gradients; {light}"
-    sure = int((confidence.domains >= 0.7).sum())
-    mixed = f", {confidence.boundary:.0%} of the positions at boundaries"
-    return f"{labels.max()} domains, {sure} of them found again in both halves of the data; {light}{mixed}"
+    sure = int((confidence.domains >= _SURE).sum())
+    found = f"{labels.max()} domains, {sure} of them found again in both halves of the data"
+    return f"{found}; limited by {_limit(confidence)}; {light}"
+
+
+def _limit(confidence: Confidence) -> str:
+    """Return what limits a partition most: dose, scan step, or overlap and probe at boundaries."""
+    unsure = float((confidence.domains < _SURE).mean()) if confidence.domains.size else 1.0
+    if unsure > _MANY:
+        return f"the dose, because {unsure:.0%} of the domains are not found again in each half"
+    at_boundaries = f"{confidence.boundary:.0%} of the positions are at boundaries"
+    if confidence.boundary > _COARSE:
+        return f"the scan step: {at_boundaries}"
+    return f"overlap and probe at boundaries: {at_boundaries}"
 
 
 def _warnings(labels: NDArray[np.int32], confidence: Confidence) -> tuple[str, ...]:
