@@ -40,6 +40,11 @@ ScanShape = Annotated[
 ]
 Dataset = Annotated[str | None, typer.Option(help="Address inside the file.", rich_help_panel=_INPUT)]
 DetectorShape = Annotated[str | None, typer.Option(help="Pixels YxX, for raw binary.", rich_help_panel=_INPUT)]
+Snake = Annotated[
+    bool | None, typer.Option("--snake/--no-snake", help="Every second row ran backwards.", rich_help_panel=_INPUT)
+]
+Flyback = Annotated[int | None, typer.Option(help="Columns to drop at the end of rows.", rich_help_panel=_INPUT)]
+Frame = Annotated[int | None, typer.Option(help="Which scan of a series, from 0.", rich_help_panel=_INPUT)]
 Dtype = Annotated[str | None, typer.Option(help="Number type, for raw binary: uint16, >u2 …", rich_help_panel=_INPUT)]
 PixelSize = Annotated[
     float | None, typer.Option("--inv-angstrom-per-px", help="Detector pixel in 1/Å.", rich_help_panel=_CALIBRATION)
@@ -119,6 +124,9 @@ def run(
     scan_shape: ScanShape = None,
     detector_shape: DetectorShape = None,
     dtype: Dtype = None,
+    snake: Snake = None,
+    flyback: Flyback = None,
+    frame: Frame = None,
     inv_angstrom_per_px: PixelSize = None,
     scan_step_nm: ScanStep = None,
     energy_kev: Energy = None,
@@ -167,6 +175,9 @@ def run(
                 scan_shape=_numbers("scan_shape", scan_shape, int),
                 detector_shape=_numbers("detector_shape", detector_shape, int),
                 dtype=dtype,
+                snake=snake,
+                flyback=flyback,
+                frame=frame,
             )
         _summarise(console, results, quiet)
 
@@ -200,6 +211,9 @@ def info(
     scan_shape: ScanShape = None,
     detector_shape: DetectorShape = None,
     dtype: Dtype = None,
+    snake: Snake = None,
+    flyback: Flyback = None,
+    frame: Frame = None,
     verbose: Verbose = False,
 ) -> None:
     """Show what is known of a scan, and what a run would assume; reads only a few patterns."""
@@ -213,8 +227,20 @@ def info(
             scan_shape=_numbers("scan_shape", scan_shape, int),
             detector_shape=_numbers("detector_shape", detector_shape, int),
             dtype=dtype,
+            snake=bool(snake),
+            flyback=flyback or 0,
+            frame=frame,
         )
         console.print(describe_scan(scan), highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command()
+def formats() -> None:
+    """List the file formats that can be opened."""
+    with _guarded(False) as console:
+        from clustem.formats import formats_text
+
+        console.print(formats_text(), highlight=False, soft_wrap=True, markup=False)
 
 
 def _version(value: bool) -> None:

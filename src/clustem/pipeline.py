@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 _LIBRARIES = ("numpy", "scipy", "numba", "h5py", "scikit-image", "matplotlib")
 _INPUTS = "inputs"
+_OPENING = ("dataset", "scan_shape", "detector_shape", "dtype", "snake", "flyback", "frame")
 
 
 def run(
@@ -63,6 +64,9 @@ def run(
     scan_shape: tuple[int, int] | None = None,
     detector_shape: tuple[int, int] | None = None,
     dtype: DTypeLike | None = None,
+    snake: bool | None = None,
+    flyback: int | None = None,
+    frame: int | None = None,
 ) -> Results:
     """Survey, segment and average a scan, and write a results folder.
 
@@ -85,7 +89,7 @@ def run(
         As for :func:`clustem.average`.
     gain, offset, read_noise : float, optional
         As for :func:`clustem.survey`.
-    calibration, dataset, scan_shape, detector_shape, dtype
+    calibration, dataset, scan_shape, detector_shape, dtype, snake, flyback, frame
         As for :func:`clustem.open_scan`.
 
     Returns
@@ -130,6 +134,9 @@ def run(
         "scan_shape": scan_shape,
         "detector_shape": detector_shape,
         "dtype": None if dtype is None else checked_dtype(dtype).str,
+        "snake": snake,
+        "flyback": flyback,
+        "frame": frame,
     }
     job = _prepare(scan, options, images)
     target = None if output is None else Path(output)
@@ -163,7 +170,7 @@ def _prepare(source: Any, options: dict[str, Any], given: dict[str, Any]) -> _Jo
         recipe = load_recipe(Path(text)) if text.lower().endswith(".toml") else replace(recipe, source=text)
     words = {name: str(image) for name, image in given.items() if _is_word(image)}
     recipe = recipe.changed({**options, **words})
-    opening = {name: getattr(recipe, name) for name in ("dataset", "scan_shape", "detector_shape", "dtype")}
+    opening = {name: value for name in _OPENING if (value := getattr(recipe, name)) is not None}
     scan = open_scan(source if recipe.source is None else recipe.source, **opening, calibration=recipe.calibration)
     if isinstance(source, Scan):
         recipe = replace(recipe, calibration=scan.calibration)

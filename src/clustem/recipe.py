@@ -15,7 +15,7 @@ from clustem.segmentation import NoiseAwareParameters, PublishedParameters, chec
 from clustem.surveying import NoiseModel
 
 _TABLES = {
-    "input": ("source", "dataset", "scan_shape", "detector_shape", "dtype"),
+    "input": ("source", "dataset", "scan_shape", "detector_shape", "dtype", "snake", "flyback", "frame"),
     "noise": ("gain", "offset", "read_noise"),
     "segmentation": (
         "method",
@@ -54,6 +54,9 @@ class Recipe:
     scan_shape: tuple[int, int] | None = None
     detector_shape: tuple[int, int] | None = None
     dtype: str | None = None
+    snake: bool | None = None
+    flyback: int | None = None
+    frame: int | None = None
     calibration: Calibration = field(default_factory=Calibration)
     method: str = "noise-aware"
     similarity: float = 0.6

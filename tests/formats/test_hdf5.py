@@ -72,11 +72,11 @@ def test_a_wrong_address_lists_what_there_is(tmp_path):
 
 def test_no_scan(tmp_path):
     path = write(
-        tmp_path / "a.h5", image=COUNTS[0, 0], line=COUNTS[0, 0, 0], five=COUNTS[None], threshold=COUNTS[..., :1]
+        tmp_path / "a.h5", image=COUNTS[0, 0], line=COUNTS[0, 0, 0], six=COUNTS[None, None], threshold=COUNTS[..., :1]
     )
     with pytest.raises(InputError, match="not a scan: expected a numeric array with four axes") as caught:
         open_scan(path)
-    assert "/five  1×3×4×9×8  uint16" in str(caught.value)
+    assert "/six  1×1×3×4×9×8  uint16" in str(caught.value)
     assert "/threshold  3×4×9×1  uint16" in str(caught.value)
     with pytest.raises(InputError, match=r"expected a scan .* got shape \(9, 8\)"):
         open_scan(path, dataset="image")

@@ -74,7 +74,7 @@ def test_npz_choice(tmp_path):
 
 
 def test_npz_must_fit_into_memory(tmp_path, monkeypatch):
-    np.savez(tmp_path / "a.npz", counts=COUNTS)
+    np.savez_compressed(tmp_path / "a.npz", counts=COUNTS)
     monkeypatch.setattr(numpy_files, "available_memory", lambda: 2000)
     with pytest.raises(InputError, match=r"counts needs 1\.73 kB of memory, 2 kB are free"):
         open_scan(tmp_path / "a.npz")

@@ -2,5 +2,6 @@
 
 from clustem.formats.contract import checked_dtype
 from clustem.formats.opening import open_scan
+from clustem.formats.registry import formats_text
 
-__all__ = ["checked_dtype", "open_scan"]
+__all__ = ["checked_dtype", "formats_text", "open_scan"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,47 +12,18 @@ from numpy.typing import NDArray
 from clustem.calibration import Calibration
 from clustem.errors import InputError
 from clustem.formats.assembly import array_scan
+from clustem.formats.axes import plausible_energy_keV
 from clustem.formats.contract import Format, Options
 from clustem.formats.hdf5 import is_hdf5, open_hdf5
 from clustem.formats.hdf5_tree import broken_link, check_readable, missing_data_file, open_hdf5_file
 from clustem.formats.shapes import shapes_text
+from clustem.formats.stacks import Stack
 from clustem.scan import Scan
 
 _DETECTOR = "entry/instrument/detector"
 _VIRTUAL_PIXEL = np.uint32(1 << 31)
 _DATA_FILE = re.compile(r"^(?P<stem>.+)_data_\d+(?P<ending>\.\w+)$")
 _DATA_LINK = re.compile(r"^data_(\d+)$")
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Patterns (pattern, k_y, k_x) in several datasets, read as one; `first` is the number before each dataset."""
-
-    parts: tuple[Any, ...]
-    first: tuple[int, ...]
-    shape: tuple[int, int, int]
-    dtype: np.dtype[Any]
-
-    @classmethod
-    def from_parts(cls, parts: Sequence[Any]) -> Stack:
-        """Make a stack of datasets in this order."""
-        edges = np.cumsum([0, *(len(part) for part in parts)]).tolist()
-        dtype = np.result_type(*(part.dtype for part in parts))
-        return cls(tuple(parts), tuple(edges[:-1]), (edges[-1], *parts[0].shape[1:]), dtype)
-
-    def __getitem__(self, key: slice, /) -> NDArray[Any]:
-        start, stop, _ = key.indices(self.shape[0])
-        out = np.empty((stop - start, *self.shape[1:]), self.dtype)
-        self.read_direct(out, key)
-        return out
-
-    def read_direct(self, out: NDArray[Any], key: slice) -> None:
-        """Fill a contiguous array with the patterns of a slice, as the method of an h5py dataset does."""
-        start, stop, _ = key.indices(self.shape[0])
-        for part, first in zip(self.parts, self.first, strict=True):
-            low, high = max(start, first), min(stop, first + len(part))
-            if low < high:
-                part.read_direct(out[low - start : high - start], np.s_[low - first : high - first])
 
 
 def is_master(path: Path) -> bool:
@@ -96,14 +65,15 @@ def open_master(path: Path, options: Options) -> Scan:
         raise _name_the_master(path)
     stack = Stack.from_parts(_parts(file, path))
     side = _side_file(path)
-    scan_shape = options.scan_shape or _side_scan_shape(side, stack.shape[0], path)
+    recorded = None if options.scan_shape else _side_scan_shape(side, stack.shape[0], path)
     mask, notes = _mask(file, stack.shape[1:])
     return array_scan(
         stack,
+        options,
         name=path.name,
         path=path,
         dataset="/entry/data",
-        scan_shape=scan_shape,
+        recorded_shape=recorded,
         assume_square=True,
         first_chunk=(stack.parts[0].chunks or (1,))[0],
         calibration=_calibration(file, side),
@@ -197,10 +167,15 @@ def _calibration(file: Any, side: dict[str, Any]) -> Calibration:
     """Return the energy, which both files give in eV or V, if it is one of an electron microscope."""
     address = f"{_DETECTOR}/detectorSpecific/photon_energy"
     values = [file[address][()] if address in file else None, side.get("High Tension")]
-    for value in values:
-        if value is not None and np.size(value) == 1 and 20 <= float(np.ravel(value)[0]) / 1e3 <= 2000:
-            return Calibration(energy_keV=float(np.ravel(value)[0]) / 1e3)
-    return Calibration()
+    energies = [plausible_energy_keV(np.ravel(v)[0] / 1e3) for v in values if v is not None and np.size(v) == 1]
+    return Calibration(energy_keV=next((energy for energy in energies if energy is not None), None))
 
 
-FORMAT = Format("DECTRIS master", ("_master.h5",), is_master, open_master, ("scan_shape", "dataset"))
+FORMAT = Format(
+    "DECTRIS master",
+    ("_master.h5",),
+    is_master,
+    open_master,
+    ("scan_shape", "dataset"),
+    calibration="energy, pixel mask",
+)

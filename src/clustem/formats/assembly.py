@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 
 from clustem.calibration import Calibration
 from clustem.errors import InputError
+from clustem.formats.contract import Options
 from clustem.formats.shapes import checked_scan_shape, shapes_text, square_scan_shape
+from clustem.formats.stacks import Selected
 from clustem.scan import RowFiller, RowReader, Scan
 
 _NOT_CALIBRATED = Calibration()
+_IMAGE_HINT = ": that is one image, not a scan; open the file with the diffraction patterns"
 
 
 class Sliceable(Protocol):
@@ -34,9 +38,10 @@ class Sliceable(Protocol):
 
 def array_scan(
     array: Sliceable,
+    options: Options,
     *,
     name: str,
-    scan_shape: tuple[int, int] | None = None,
+    recorded_shape: tuple[int, int] | None = None,
     assume_square: bool = False,
     first_chunk: int = 1,
     calibration: Calibration = _NOT_CALIBRATED,
@@ -45,32 +50,35 @@ def array_scan(
     detector_mask: NDArray[np.bool_] | None = None,
     assumptions: tuple[str, ...] = (),
 ) -> Scan:
-    """Return the scan that a 4-D array (scan_y, scan_x, k_y, k_x) or a 3-D one (pattern, k_y, k_x) holds.
+    """Return the scan that an array holds, with the user's options for how it was scanned.
 
-    `first_chunk` is what the source stores together along the first axis. A 3-D array needs `scan_shape`, or
-    `assume_square` if a square number of patterns may be taken as a square scan.
+    That is an array (scan_y, scan_x, k_y, k_x), one of a series of such (`options.frame`), or patterns in a row
+    (pattern, k_y, k_x). For those, the scan shape is that of the options, else `recorded_shape`, which the file says
+    and which fits; else a square one, if `assume_square` allows that. `first_chunk` is what the source stores together
+    along the first axis.
 
     Raises
     ------
     InputError
-        If the array has other than 3 or 4 axes, an empty one, or does not fit `scan_shape`.
+        If the array has other than 3 to 5 axes, an empty one, or does not fit the options.
     """
+    array = _one_of_series(array, options.frame, name)
     shape = tuple(array.shape)
     if len(shape) not in (3, 4) or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
         raise InputError(
             f"{name}: expected a scan (scan_y, scan_x, k_y, k_x), or (pattern, k_y, k_x) with scan_shape, "
-            f"without empty axes; got shape {shape}"
+            f"without empty axes; got shape {shape}" + (_IMAGE_HINT if len(shape) == 2 else "")
         )
     if len(shape) == 4:
-        _same_scan_shape(shape, scan_shape, name)
         grid, rows = (int(shape[0]), int(shape[1])), first_chunk
+        _check_scan_shape(grid, options, name)
         reader, filler = _rows_of(array), _filler_of(array, 1)
     else:
-        grid, notes = _split(int(shape[0]), scan_shape, assume_square, name)
+        grid, notes = _split(int(shape[0]), options, recorded_shape, assume_square, name)
         rows = first_chunk // grid[1]
         reader, filler = _rows_of_patterns(array, grid[1]), _filler_of(array, grid[1])
         assumptions += notes
-    return Scan(
+    scan = Scan(
         (*grid, int(shape[-2]), int(shape[-1])),
         np.dtype(array.dtype),
         reader,
@@ -83,26 +91,73 @@ def array_scan(
         rows_per_chunk=max(1, min(rows, grid[0])),
         assumptions=assumptions,
     )
+    return _in_scan_order(scan, options)
 
 
-def _same_scan_shape(shape: tuple[int, ...], scan_shape: tuple[int, int] | None, name: str) -> None:
-    if scan_shape is not None and scan_shape != shape[:2]:
+def _one_of_series(array: Sliceable, frame: int | None, name: str) -> Sliceable:
+    """Return scan number `frame` of a series (frame, scan_y, scan_x, k_y, k_x); a single scan as it is."""
+    shape = tuple(array.shape)
+    if len(shape) != 5:
+        if frame is not None:
+            raise InputError(f"{name}: frame={frame} was given, but it holds one scan, of shape {shape}; leave it out")
+        return array
+    frame = 0 if shape[0] == 1 and frame is None else frame
+    if frame is None or frame >= shape[0]:
         raise InputError(
-            f"{name}: scan_shape {scan_shape} does not agree with the data, which are 4-D of shape {shape}: "
-            f"scan shape {shape[:2]}; leave scan_shape out"
+            f"{name}: holds a series of {shape[0]} scans of shape {shape[1:]}; "
+            f"choose one with frame=0 … {shape[0] - 1}" + ("" if frame is None else f", got {frame}")
+        )
+    return array[frame] if isinstance(array, np.ndarray) else Selected(array, 0, frame)
+
+
+def _check_scan_shape(grid: tuple[int, int], options: Options, name: str) -> None:
+    """Raise InputError if a scan shape was given that is not that of the data, or no column would be left."""
+    if options.flyback >= grid[1]:
+        raise InputError(f"{name}: flyback={options.flyback} leaves nothing of scan rows of {grid[1]} positions")
+    kept = (grid[0], grid[1] - options.flyback)
+    if options.scan_shape is not None and options.scan_shape != kept:
+        raise InputError(
+            f"{name}: scan_shape {options.scan_shape} does not agree with the data, which are 4-D, "
+            f"scan shape {kept}; leave scan_shape out"
         )
 
 
 def _split(
-    count: int, scan_shape: tuple[int, int] | None, assume_square: bool, name: str
+    count: int, options: Options, recorded: tuple[int, int] | None, assume_square: bool, name: str
 ) -> tuple[tuple[int, int], tuple[str, ...]]:
-    """Return the scan shape of `count` patterns and what was assumed for it."""
-    if scan_shape is not None:
-        return checked_scan_shape(count, scan_shape, name=name), ()
-    if not assume_square:
-        raise InputError(f"{name}: has 3 axes: {count} patterns in a row; give scan_shape=(y, x); {shapes_text(count)}")
-    square, sentence = square_scan_shape(count, name=name)
-    return square, (sentence,)
+    """Return the scan shape of `count` patterns, with flyback columns, and what was assumed for it."""
+    notes: tuple[str, ...] = ()
+    if options.scan_shape is not None:
+        shape = checked_scan_shape(count, options.scan_shape, name=name, flyback=options.flyback)
+    elif recorded is not None:
+        _check_scan_shape(recorded, options, name)
+        return recorded, ()
+    elif assume_square:
+        shape, sentence = square_scan_shape(count, name=name, flyback=options.flyback)
+        notes = (sentence,)
+    else:
+        raise InputError(
+            f"{name}: has 3 axes: {count} patterns in a row; give scan_shape=(y, x); "
+            f"{shapes_text(count, flyback=options.flyback)}"
+        )
+    return (shape[0], shape[1] + options.flyback), notes
+
+
+def _in_scan_order(scan: Scan, options: Options) -> Scan:
+    """Return a scan without its flyback columns, and with every second row turned round if it was a snake."""
+    if not options.snake and not options.flyback:
+        return scan
+    width = scan.shape[1] - options.flyback
+
+    def read(start: int, stop: int) -> NDArray[Any]:
+        rows = np.asarray(scan.reader(start, stop))[:, :width]
+        if options.snake:
+            rows = np.array(rows)
+            first = 1 - start % 2
+            rows[first::2] = rows[first::2, ::-1].copy()
+        return rows
+
+    return replace(scan, shape=(scan.shape[0], width, *scan.detector_shape), reader=read, filler=None)
 
 
 def _rows_of(array: Sliceable) -> RowReader:

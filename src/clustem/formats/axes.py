@@ -16,6 +16,8 @@ from clustem.formats.units import to_inverse_angstrom, to_mrad, to_nm
 
 _log = logging.getLogger(__name__)
 
+_LOWEST_KEV, _HIGHEST_KEV = 20.0, 2000.0
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -34,6 +36,21 @@ class Axis:
         except (TypeError, ValueError):
             return None
         return axis if math.isfinite(axis.scale) and axis.scale != 0 and math.isfinite(axis.offset) else None
+
+
+def plausible_energy_keV(value: Any) -> float | None:  # noqa: N802
+    """Return an energy in keV if it is one of an electron microscope: programs write 0 or 1 where they do not know it.
+
+    Examples
+    --------
+    >>> plausible_energy_keV(200), plausible_energy_keV(0)
+    (200.0, None)
+    """
+    try:
+        energy = float(value)
+    except (TypeError, ValueError):
+        return None
+    return energy if _LOWEST_KEV <= energy <= _HIGHEST_KEV else None
 
 
 def as_text(value: Any) -> str:
@@ -59,6 +76,19 @@ def from_axes(axes: Sequence[Axis | None], *, energy_keV: float | None = None) -
             return _scan_step(scan)
         result = Calibration(inv_angstrom_per_px=(first + second) / 2, centre_px=_centre(detector))
     return _scan_step(scan).updated(result)
+
+
+def refuse_images(axes: Sequence[Axis | None], scan_shape: tuple[int, int] | None, *, name: str) -> None:
+    """Raise InputError if a stack is one of images of the sample: if the axes of its pixels are lengths.
+
+    Units are sometimes wrong, so a scan shape that the user gives is taken as a sign that it is a scan after all.
+    """
+    units = [axis.units for axis in axes[-2:] if axis is not None and to_nm(axis.units) is not None]
+    if len(units) == 2 and scan_shape is None:
+        raise InputError(
+            f"{name}: holds images of the sample (pixels in {units[0]}), not diffraction patterns; "
+            "if it is a scan after all, give scan_shape=(y, x)"
+        )
 
 
 def _detector_pixel(axis: Axis, energy_keV: float | None) -> float | None:

@@ -39,17 +39,17 @@ def listing(candidates: Sequence[Candidate], most: int = 20) -> str:
 def choose(candidates: Sequence[Candidate], *, name: str, scan_shape: tuple[int, int] | None) -> Candidate:
     """Return the only array that can be a scan.
 
-    That is the only 4-D one with patterns of at least 2×2 pixels; without any, the only 3-D one, which must hold as
-    many patterns as `scan_shape`, or without it a square number of at least 4.
+    That is the only 4-D one with patterns of at least 2×2 pixels; without any, the only 5-D one, a series; without
+    any, the only 3-D one, which must hold as many patterns as `scan_shape`, or without it at least 4.
 
     Raises
     ------
     InputError
         If several could be meant, or none; the message lists what there is.
     """
-    patterned = [c for c in candidates if len(c.shape) in (3, 4) and min(c.shape) > 0 and min(c.shape[-2:]) > 1]
+    patterned = [c for c in candidates if 3 <= len(c.shape) <= 5 and min(c.shape) > 0 and min(c.shape[-2:]) > 1]
     usable = [c for c in patterned if c.kind in "buif"] or [c for c in patterned if c.kind == "c"]
-    scans = [c for c in usable if len(c.shape) == 4]
+    scans = [c for c in usable if len(c.shape) == 4] or [c for c in usable if len(c.shape) == 5]
     if not scans:
         return _choose_stack(usable, candidates, name, scan_shape)
     if len(scans) > 1:

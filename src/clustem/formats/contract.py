@@ -39,7 +39,9 @@ def checked_dtype(value: DTypeLike) -> np.dtype[Any]:
 class Options:
     """How to open a source, validated.
 
-    `energy_keV` is what the caller knows of the beam; detector axes in mrad are converted with it.
+    `energy_keV` is what the caller knows of the beam; detector axes in mrad are converted with it. `flyback` columns
+    at the end of every scan row are dropped; with `snake`, every second row was scanned backwards; `frame` is the
+    number of one scan in a series.
     """
 
     scan_shape: tuple[int, int] | None = None
@@ -47,6 +49,9 @@ class Options:
     detector_shape: tuple[int, int] | None = None
     dtype: np.dtype[Any] | None = None
     energy_keV: float | None = None
+    snake: bool = False
+    flyback: int = 0
+    frame: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("scan_shape", "detector_shape"):
@@ -56,6 +61,12 @@ class Options:
             raise InputError(f"dataset: expected an address such as '/entry/data', got {self.dataset!r}")
         if self.dtype is not None:
             object.__setattr__(self, "dtype", checked_dtype(self.dtype))
+        if not isinstance(self.snake, (bool, np.bool_)):
+            raise InputError(f"snake: expected True or False, got {self.snake!r}")
+        for name in ("flyback", "frame"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < 0):
+                raise InputError(f"{name}: expected a whole number of at least 0, got {value!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options that were given and concern the source, as plain values."""
@@ -65,25 +76,35 @@ class Options:
             "scan_shape": self.scan_shape,
             "detector_shape": self.detector_shape,
             "dtype": dtype,
+            "snake": self.snake or None,
+            "flyback": self.flyback or None,
+            "frame": self.frame,
         }
         return {name: value for name, value in values.items() if value is not None}
 
     def refuse(self, source: str, names: tuple[str, ...]) -> None:
         """Raise InputError if one of the options `names` was given although `source` cannot use it."""
+        given = self.to_dict()
         for name in names:
-            if getattr(self, name) is not None:
+            if name in given:
                 raise InputError(f"{name}: cannot be used with {source}; leave it out")
 
 
 @dataclass(frozen=True)
 class Format:
-    """A supported format: its name, file endings, how it is recognised and opened, and the options that it takes."""
+    """A supported format: its name, file endings, how it is recognised and opened, and the options that it takes.
+
+    `loads_compressed` says that patterns stored with compression are all read when it is opened; else a format is read
+    in parts, as they are needed. `calibration` names what is read of it.
+    """
 
     name: str
     endings: tuple[str, ...]
     recognises: Callable[[Path], bool]
     open: Callable[[Path, Options], Scan]
     options: tuple[str, ...] = ("scan_shape",)
+    loads_compressed: bool = False
+    calibration: str = "–"
 
 
 def has_ending(path: Path, endings: tuple[str, ...]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from clustem.errors import InputError
 from clustem.formats.assembly import array_scan
 from clustem.formats.choosing import Candidate, choose, listing
+from clustem.formats.companions import main_file
 from clustem.formats.contract import Format, Options, first_bytes, has_ending
 from clustem.formats.hdf5_tree import (
     BrokenLink,
@@ -22,6 +23,7 @@ from clustem.formats.layouts import stored_calibration
 from clustem.scan import Scan
 
 _ENDINGS = (".h5", ".hdf5", ".hdf", ".he5", ".emd", ".hspy", ".nxs", ".nx5")
+_CALIBRATION = "all that attributes, EMD or HyperSpy hold"
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -46,10 +48,10 @@ def open_hdf5(path: Path, options: Options) -> Scan:
     calibration, notes = stored_calibration(dataset, _ancestors(file, address, dataset), options.energy_keV)
     return array_scan(
         dataset,
+        options,
         name=path.name,
         path=path,
         dataset=address,
-        scan_shape=options.scan_shape,
         assume_square=assume_square,
         first_chunk=dataset.chunks[0] if dataset.chunks else 1,
         calibration=calibration,
@@ -92,6 +94,9 @@ def _find(file: Any, path: Path, options: Options) -> tuple[str, Any, bool]:
         lost = next((link for link in broken if link.file is not None and not link.file.exists()), None)
         if lost is not None and not any(len(c.shape) == 4 for c in found):
             raise missing_data_file(lost, path) from None
+        main = main_file(path)
+        if main is not None:
+            raise InputError(f"{path.name}: only belongs to a measurement; open that itself, {main.name}") from None
         raise
     return chosen, file[chosen], True
 
@@ -109,4 +114,4 @@ def _node(file: Any, path: Path, address: str) -> Any:
         raise InputError(f"{path.name}: has nothing at {address!r}; there are\n{listing(known)}") from error
 
 
-FORMAT = Format("HDF5", _ENDINGS, is_hdf5, open_hdf5, ("scan_shape", "dataset"))
+FORMAT = Format("HDF5", _ENDINGS, is_hdf5, open_hdf5, ("scan_shape", "dataset"), calibration=_CALIBRATION)

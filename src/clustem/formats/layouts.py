@@ -53,28 +53,25 @@ def stored_calibration(
     named, notes = from_named_values(attributes)
     instrument = _hyperspy_instrument(ancestors[0]) if ancestors else Calibration()
     energy = energy_keV or named.energy_keV or instrument.energy_keV
-    axes = _axes_beside(ancestors[0], len(array.shape)) if ancestors else []
+    axes = _axes_beside(ancestors[0], tuple(array.shape)) if ancestors else []
     from_file = from_axes(axes, energy_keV=energy) if axes else Calibration()
     emd, emd_notes = _emd_of(ancestors, energy)
     return from_file.updated(instrument).updated(emd).updated(named), notes + emd_notes
 
 
-def _axes_beside(group: Any, ndim: int) -> list[Axis | None]:
-    """Return the axes that HyperSpy (axis-0 …) or EMD 1.0 (dim0 …) keeps beside an array, or none."""
+def _axes_beside(group: Any, shape: tuple[int, ...]) -> list[Axis | None]:
+    """Return the axes that HyperSpy (axis-0 …) or EMD (dim0 … or dim1 …) keeps beside an array, or none."""
+    ndim = len(shape)
     if all(f"axis-{k}" in group for k in range(ndim)):
         attributes = [group[f"axis-{k}"].attrs for k in range(ndim)]
         return [
             Axis.from_values(a.get("scale"), a.get("units", ""), a.get("offset", 0), a.get("size", 0))
             for a in attributes
         ]
-    if all(f"dim{k}" in group for k in range(ndim)):
-        return [_emd_axis(group[f"dim{k}"], size) for k, size in enumerate(_data_shape(group, ndim))]
+    for first in (0, 1):  # EMD 1.0 counts from 0, EMD 0.2 from 1
+        if all(f"dim{k + first}" in group for k in range(ndim)):
+            return [_emd_axis(group[f"dim{k + first}"], size) for k, size in enumerate(shape)]
     return []
-
-
-def _data_shape(group: Any, ndim: int) -> tuple[int, ...]:
-    shape = tuple(group["data"].shape) if "data" in group else ()
-    return shape if len(shape) == ndim else (0,) * ndim
 
 
 def _emd_axis(values: Any, size: int) -> Axis | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 from clustem.errors import InputError
 from clustem.formats.assembly import array_scan
 from clustem.formats.contract import Format, Options, first_bytes, has_ending
-from clustem.formats.shapes import square_scan_shape
 from clustem.scan import Scan
 
 _PIXEL_BYTES = {"U08": 1, "U16": 2, "U32": 4}
@@ -78,18 +78,26 @@ def open_mib(path: Path, options: Options) -> Scan:
         )
     header = read_header(path)
     frames = _frames(path, header)
-    wanted = options.scan_shape
     missing = _missing_frames(path, frames)
-    scan_shape, notes = _guessed_scan_shape(path, frames) if wanted is None else (wanted, ())
+    recorded, notes = (None, ()) if options.scan_shape else _recorded_scan_shape(path, frames)
+    row = (recorded or options.scan_shape or (1, math.isqrt(frames)))[1]
     try:
-        stack = _read(path, (frames,), chunks=(min(scan_shape[1], frames), *header.detector_shape))
+        stack = _read(path, (frames,), chunks=(max(1, min(row, frames)), *header.detector_shape))
     except (ValueError, IndexError, KeyError, OSError, RuntimeError) as error:
         hdr = path.with_suffix(".hdr").name
         raise InputError(
             f"{path.name}: its header cannot be read ({error}); if there is a damaged {hdr} beside it, move that away"
         ) from error
     stack = stack.reshape(frames, *header.detector_shape)
-    return array_scan(stack, name=path.name, path=path, scan_shape=scan_shape, assumptions=(*notes, *missing))
+    return array_scan(
+        stack,
+        options,
+        name=path.name,
+        path=path,
+        recorded_shape=recorded,
+        assume_square=True,
+        assumptions=(*notes, *missing),
+    )
 
 
 def _frames(path: Path, header: Header) -> int:
@@ -119,8 +127,8 @@ def _missing_frames(path: Path, frames: int) -> tuple[str, ...]:
     return (sentence,)
 
 
-def _guessed_scan_shape(path: Path, frames: int) -> tuple[tuple[int, int], tuple[str, ...]]:
-    """Return the scan shape that the headers suggest, else a square one, and the sentence that says so."""
+def _recorded_scan_shape(path: Path, frames: int) -> tuple[tuple[int, int] | None, tuple[str, ...]]:
+    """Return the scan shape that the headers suggest, if they do, and the sentence that says so."""
     try:
         shape = tuple(_read(path, None).shape)
     except (ValueError, IndexError, KeyError, OSError, RuntimeError):
@@ -131,8 +139,7 @@ def _guessed_scan_shape(path: Path, frames: int) -> tuple[tuple[int, int], tuple
             "give scan_shape if that is wrong"
         )
         return (int(shape[0]), int(shape[1])), (sentence,)
-    square, sentence = square_scan_shape(frames, name=path.name)
-    return square, (sentence,)
+    return None, ()
 
 
 def _read(path: Path, navigation_shape: tuple[int, ...] | None, **chunks: Any) -> Any:

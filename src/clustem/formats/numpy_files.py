@@ -1,13 +1,16 @@
-"""NumPy's own files: .npy, memory-mapped, and .npz, loaded."""
+"""NumPy's own files: .npy and .npz, memory-mapped; compressed .npz are loaded."""
 
 from __future__ import annotations
 
+import math
 import os
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clustem.calibration import Calibration
 from clustem.errors import InputError
@@ -37,13 +40,14 @@ def open_npy(path: Path, options: Options) -> Scan:
         raise InputError(
             f"{path.name}: cannot be read as .npy ({error}); expected a complete file with an array of numbers"
         ) from error
-    return array_scan(array, name=path.name, path=path, scan_shape=options.scan_shape, assume_square=True)
+    return array_scan(array, options, name=path.name, path=path, assume_square=True)
 
 
 def open_npz(path: Path, options: Options) -> Scan:
-    """Open a .npz file: its only 4-D array, or the one named by `dataset`, is loaded into memory.
+    """Open a .npz file: its only 4-D array, or the one named by `dataset`.
 
-    Single values named as the fields of :class:`clustem.Calibration` are the calibration.
+    It is memory-mapped if the archive is not compressed, else loaded. Single values named as the fields of
+    :class:`clustem.Calibration` are the calibration.
 
     Raises
     ------
@@ -51,12 +55,13 @@ def open_npz(path: Path, options: Options) -> Scan:
         If it is damaged, holds no scan or several, or does not fit into memory.
     """
     try:
-        members = _members(path)
+        members = read_members(path)
         chosen = _choose_member(members, path, options)
-        _check_memory(chosen, path)
-        with np.load(path, allow_pickle=False) as file:
-            array = file[chosen.address]
-            named = {c.address: file[c.address] for c in members if c.address in Calibration.__dataclass_fields__}
+        array = map_member(path, chosen.address)
+        if array is None:
+            array = load_member(path, chosen)
+        known = [c for c in members if c.address in Calibration.__dataclass_fields__]
+        named = {member.address: load_member(path, member) for member in known}
     except InputError:
         raise
     except Exception as error:
@@ -66,36 +71,72 @@ def open_npz(path: Path, options: Options) -> Scan:
     calibration, notes = from_named_values(named)
     return array_scan(
         array,
+        options,
         name=path.name,
         path=path,
         dataset=chosen.address,
-        scan_shape=options.scan_shape,
         assume_square=True,
         calibration=calibration,
         assumptions=notes,
     )
 
 
-def _members(path: Path) -> list[Candidate]:
-    """Return the arrays of a .npz from their headers alone."""
+def read_members(path: Path) -> list[Candidate]:
+    """Return the arrays of a NumPy archive from their headers alone."""
     members = []
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if not info.filename.endswith(".npy"):
                 continue
             with archive.open(info) as file:
-                shape, dtype = _header(file)
+                shape, _, dtype = _header(file)
             members.append(Candidate(info.filename[:-4], shape, dtype.kind, str(dtype)))
     return members
 
 
-def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def map_member(path: Path, name: str) -> NDArray[Any] | None:
+    """Return an array of a NumPy archive, memory-mapped; None if it is compressed or holds objects."""
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        info = archive.getinfo(f"{name}.npy")
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+            return None
+        file.seek(info.header_offset + 26)
+        name_bytes, extra_bytes = struct.unpack("<HH", file.read(4))
+        start = info.header_offset + 30 + name_bytes + extra_bytes
+        file.seek(start)
+        shape, fortran, dtype = _header(file)
+        offset = file.tell()
+    if dtype.hasobject or 0 in shape:
+        return None
+    if offset - start + math.prod(shape) * dtype.itemsize != info.file_size:
+        raise InputError(
+            f"{path.name}: {name} has {info.file_size} bytes, which does not fit its shape {shape}: copy it again"
+        )
+    return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+
+
+def load_member(path: Path, member: Candidate) -> NDArray[Any]:
+    """Return an array of a NumPy archive, in memory.
+
+    Raises
+    ------
+    InputError
+        If it does not fit into the free memory.
+    """
+    _check_memory(member, path)
+    with np.load(path, allow_pickle=False) as file:
+        array: NDArray[Any] = file[member.address]
+    return array
+
+
+def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, whether columns come first, and type."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     else:
-        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-    return shape, dtype
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
+    return shape, fortran, dtype
 
 
 def _choose_member(members: list[Candidate], path: Path, options: Options) -> Candidate:
@@ -143,4 +184,6 @@ NPZ = Format(
     lambda path: path.is_file() and has_ending(path, (".npz",)),
     open_npz,
     ("scan_shape", "dataset"),
+    loads_compressed=True,
+    calibration="entries named as the fields of Calibration",
 )

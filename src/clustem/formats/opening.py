@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 _SAMPLE_PREFIX = "clustem:"
 _SAMPLES = ("film_au",)
-_OPTION_NAMES = ("scan_shape", "dataset", "detector_shape", "dtype")
+_SOURCE_OPTIONS = ("scan_shape", "dataset", "detector_shape", "dtype")
+_ALL_OPTIONS = (*_SOURCE_OPTIONS, "snake", "flyback", "frame")
+
+_log = logging.getLogger(__name__)
 
 
 def open_scan(
@@ -31,6 +35,9 @@ def open_scan(
     dataset: str | None = None,
     detector_shape: tuple[int, int] | None = None,
     dtype: DTypeLike | None = None,
+    snake: bool = False,
+    flyback: int = 0,
+    frame: int | None = None,
     calibration: Calibration | None = None,
 ) -> Scan:
     """Open a 4D-STEM scan without reading its patterns.
@@ -38,8 +45,8 @@ def open_scan(
     Parameters
     ----------
     source : path, array, signal or Scan
-        A file or folder (NumPy, raw binary, Zarr, HDF5 with EMD 1.0 and HyperSpy, DECTRIS master, Merlin), where
-        ``"file.h5::/address"`` means one array inside it; ``"clustem:film_au"``, a sample that comes with the package;
+        A file or folder of a format that ``clustem formats`` lists, where ``"file.h5::/address"`` means one array
+        inside it; ``"clustem:film_au"``, a sample that comes with the package;
         an array (scan_y, scan_x, k_y, k_x), or (pattern, k_y, k_x) with `scan_shape`, of NumPy, Dask, h5py or Zarr;
         or an object with such an array as ``data``, as the signals of HyperSpy and py4DSTEM.
     scan_shape : (scan_y, scan_x), optional
@@ -50,6 +57,13 @@ def open_scan(
         For raw binary only.
     dtype : NumPy type, optional
         For raw binary only, for example ``"uint16"`` or, with the high byte first, ``">u2"``.
+    snake : bool
+        Whether every second scan row, from the second on, was scanned backwards; it is turned round.
+    flyback : int
+        Number of positions at the end of every scan row, recorded while the beam flew back, that are dropped. They
+        are not counted in `scan_shape`.
+    frame : int, optional
+        Which scan, from 0, of a series (frame, scan_y, scan_x, k_y, k_x).
     calibration : Calibration, optional
         Its fields take the place of what the source says.
 
@@ -67,7 +81,7 @@ def open_scan(
 
     Notes
     -----
-    Only .npz files are read at once, because they cannot be read in parts.
+    Only what is stored with compression in a .npz or .prz is read at once, because it cannot be read in parts.
 
     Examples
     --------
@@ -79,15 +93,17 @@ def open_scan(
     if calibration is not None and not isinstance(calibration, Calibration):
         raise InputError(f"calibration: expected a clustem.Calibration, got {type(calibration).__name__}")
     energy = None if calibration is None else calibration.energy_keV
-    options = Options(scan_shape, dataset, detector_shape, dtype, energy)  # type: ignore[arg-type]
+    options = Options(scan_shape, dataset, detector_shape, dtype, energy, snake, flyback, frame)  # type: ignore[arg-type]
     if isinstance(source, Scan):
-        options.refuse("a Scan, which is open already", _OPTION_NAMES)
+        options.refuse("a Scan, which is open already", _ALL_OPTIONS)
         scan = source
     elif isinstance(source, (str, os.PathLike)):
         scan = _open_named(os.fspath(source), options)
     else:
         options.refuse("an array", ("dataset", "detector_shape", "dtype"))
         scan = _guarded("source", lambda: open_object(source, options))
+    for sentence in scan.assumptions:
+        _log.info("%s: %s", scan.name, sentence)
     return scan.with_calibration(calibration)
 
 
@@ -138,7 +154,7 @@ def _open_path(path: Path, options: Options) -> Scan:
             f"{path.name}: is a folder without a Zarr store; name a file. Supported are {supported_text()}"
         )
     chosen = find_format(path)
-    options.refuse(f"{chosen.name} files", tuple(name for name in _OPTION_NAMES if name not in chosen.options))
+    options.refuse(f"{chosen.name} files", tuple(name for name in _SOURCE_OPTIONS if name not in chosen.options))
     return _guarded(path.name, lambda: chosen.open(path, options))
 
 
@@ -161,7 +177,7 @@ def _open_sample(text: str, options: Options) -> Scan:
     if name not in _SAMPLES:
         known = ", ".join(_SAMPLE_PREFIX + sample for sample in _SAMPLES)
         raise InputError(f"{text}: there is no such sample; there are {known}")
-    options.refuse(f"the sample {text}", _OPTION_NAMES)
+    options.refuse(f"the sample {text}", _ALL_OPTIONS)
     with resources.as_file(resources.files("clustem") / "data" / f"{name}.h5") as path:
         if not path.is_file():
             raise MissingFileError(f"{text}: the sample is missing from this installation; install clustem again")

@@ -53,8 +53,8 @@ def _from_array(array: Any, options: Options, name: str, calibration: Calibratio
         raise InputError(f"{name}: its shape {array.shape} is not known; call compute_chunk_sizes() on it first")
     return array_scan(
         array,
+        options,
         name=name,
-        scan_shape=options.scan_shape,
         first_chunk=_first_chunk(array),
         calibration=calibration,
         assumptions=notes,

@@ -6,6 +6,8 @@ import re
 
 _NM = {
     "m": 1e9,
+    "meter": 1e9,
+    "metre": 1e9,
     "mm": 1e6,
     "um": 1e3,
     "micron": 1e3,

@@ -61,10 +61,10 @@ def open_zarr(path: Path, options: Options) -> Scan:
     chunks = getattr(array, "shards", None) or array.chunks
     return array_scan(
         _Guarded(array),
+        options,
         name=path.name,
         path=path,
         dataset=f"/{array.path}",
-        scan_shape=options.scan_shape,
         assume_square=assume_square,
         first_chunk=int(chunks[0]) if chunks else 1,
         calibration=calibration,
@@ -126,4 +126,4 @@ def _walk(group: Any, prefix: str, groups: list[Any]) -> Iterator[tuple[str, Any
         yield from _walk(child, f"{prefix}{name}/", [child, *groups])
 
 
-FORMAT = Format("Zarr", _ENDINGS, is_zarr, open_zarr, ("scan_shape", "dataset"))
+FORMAT = Format("Zarr", _ENDINGS, is_zarr, open_zarr, ("scan_shape", "dataset"), calibration="as HDF5")
