@@ -13,9 +13,10 @@ from clustem.calibration import Calibration
 from clustem.errors import InputError
 from clustem.formats.assembly import array_scan
 from clustem.formats.axes import plausible_energy_keV
+from clustem.formats.chunks import checked
 from clustem.formats.contract import Format, Options
 from clustem.formats.hdf5 import is_hdf5, open_hdf5
-from clustem.formats.hdf5_tree import broken_link, check_readable, missing_data_file, open_hdf5_file
+from clustem.formats.hdf5_tree import broken_link, check_readable, hdf5_holds, missing_data_file, open_hdf5_file
 from clustem.formats.shapes import shapes_text
 from clustem.formats.stacks import Stack
 from clustem.scan import Scan
@@ -32,11 +33,7 @@ def is_master(path: Path) -> bool:
         return False
     if _DATA_FILE.match(path.name) is not None:
         return True
-    try:
-        with open_hdf5_file(path) as file:
-            return bool(_link_names(file))
-    except InputError:
-        return False
+    return hdf5_holds(path, lambda file: bool(_link_names(file)))
 
 
 def _link_names(file: Any) -> list[str]:
@@ -111,7 +108,7 @@ def _parts(file: Any, path: Path) -> list[Any]:
             )
         check_readable(part, path)
         if len(part):
-            parts.append(part)
+            parts.append(checked(part))
     if not parts:
         raise InputError(f"{path.name}: its data files hold no patterns; the measurement was not recorded")
     return parts

@@ -9,7 +9,7 @@ from clustem.errors import InputError
 from clustem.formats.assembly import array_scan
 from clustem.formats.contract import Format, Options
 from clustem.formats.hdf5 import is_hdf5, open_hdf5
-from clustem.formats.hdf5_tree import check_readable, open_hdf5_file
+from clustem.formats.hdf5_tree import check_readable, hdf5_holds, open_hdf5_file
 from clustem.formats.layouts import stored_calibration
 from clustem.formats.stacks import Selected
 from clustem.scan import Scan
@@ -19,13 +19,7 @@ _DATASET = "fpd_expt/fpd_data/data"
 
 def is_fpd(path: Path) -> bool:
     """Return whether a file is HDF5 with fpd's group in it."""
-    if not is_hdf5(path):
-        return False
-    try:
-        with open_hdf5_file(path) as file:
-            return _DATASET in file
-    except InputError:
-        return False
+    return is_hdf5(path) and hdf5_holds(path, lambda file: _DATASET in file)
 
 
 def open_fpd(path: Path, options: Options) -> Scan:

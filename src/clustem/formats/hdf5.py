@@ -8,9 +8,11 @@ from typing import Any
 from clustem.errors import InputError
 from clustem.formats.assembly import array_scan
 from clustem.formats.choosing import Candidate, choose, listing
+from clustem.formats.chunks import checked
 from clustem.formats.companions import main_file
 from clustem.formats.contract import Format, Options, first_bytes, has_ending
 from clustem.formats.hdf5_tree import (
+    UNREADABLE,
     BrokenLink,
     broken_link,
     candidate,
@@ -47,7 +49,7 @@ def open_hdf5(path: Path, options: Options) -> Scan:
     check_readable(dataset, path)
     calibration, notes = stored_calibration(dataset, _ancestors(file, address, dataset), options.energy_keV)
     return array_scan(
-        dataset,
+        checked(dataset),
         options,
         name=path.name,
         path=path,
@@ -105,7 +107,7 @@ def _node(file: Any, path: Path, address: str) -> Any:
     """Return what is at an address that the caller gave."""
     try:
         return file[address]
-    except (KeyError, OSError, RuntimeError, ValueError) as error:
+    except UNREADABLE as error:
         parent, _, name = address.strip("/").rpartition("/")
         holder = file.get(f"/{parent}")
         if holder is not None and holder.get(name, getlink=True) is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clustem.errors import InputError, MissingFileError
 from clustem.formats.choosing import Candidate
+
+UNREADABLE = (KeyError, OSError, RuntimeError, ValueError)  # what h5py raises where a file is damaged
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,15 @@ def open_hdf5_file(path: Path) -> Any:
         raise InputError(f"{path.name}: cannot be opened, {reason} [{text}]") from error
 
 
+def hdf5_holds(path: Path, test: Callable[[Any], bool]) -> bool:
+    """Return what `test` says of an HDF5 file; False for one that cannot be read, which is found out on opening it."""
+    try:
+        with open_hdf5_file(path) as file:
+            return test(file)
+    except (InputError, *UNREADABLE):
+        return False
+
+
 def walk(group: Any) -> Iterator[tuple[str, Any]]:
     """Yield (address, dataset or BrokenLink) below a group; links are followed, each dataset comes once."""
     import h5py
@@ -58,7 +69,7 @@ def walk(group: Any) -> Iterator[tuple[str, Any]]:
             try:
                 node = parent[name]
                 identity = _identity(node)
-            except (KeyError, OSError, RuntimeError, ValueError):
+            except UNREADABLE:
                 yield address, broken_link(parent, name, address)
                 continue
             if identity in seen:
@@ -83,7 +94,7 @@ def broken_link(parent: Any, name: str, address: str) -> BrokenLink:
 
     try:
         link = parent.get(name, getlink=True)
-    except (KeyError, OSError, RuntimeError, ValueError):
+    except UNREADABLE:
         return BrokenLink(address, None)
     if not isinstance(link, h5py.ExternalLink):
         return BrokenLink(address, None)

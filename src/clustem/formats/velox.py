@@ -15,7 +15,7 @@ from clustem.formats.axes import Axis, from_axes, plausible_energy_keV, refuse_i
 from clustem.formats.choosing import Candidate, listing
 from clustem.formats.contract import Format, Options
 from clustem.formats.hdf5 import is_hdf5
-from clustem.formats.hdf5_tree import check_readable, open_hdf5_file
+from clustem.formats.hdf5_tree import check_readable, hdf5_holds, open_hdf5_file
 from clustem.formats.stacks import FramesLast
 from clustem.scan import Scan
 
@@ -25,13 +25,7 @@ _MOST_TEXT = 2**22  # characters of a description
 
 def is_velox(path: Path) -> bool:
     """Return whether a file is HDF5 with Velox's groups in it."""
-    if not is_hdf5(path):
-        return False
-    try:
-        with open_hdf5_file(path) as file:
-            return _IMAGES in file and "Version" in file
-    except InputError:
-        return False
+    return is_hdf5(path) and hdf5_holds(path, lambda file: _IMAGES in file and "Version" in file)
 
 
 def open_velox(path: Path, options: Options) -> Scan:
