@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from clustem.calibration import Calibration
 from clustem.formats.axes import Axis, from_axes, from_named_values
 
+_PRISMATIC = "metadata/metadata_0/original/simulation_parameters"
 _EMD_NAMES = (
     "Q_pixel_size",
     "Q_pixel_units",
@@ -54,9 +56,16 @@ def stored_calibration(
     instrument = _hyperspy_instrument(ancestors[0]) if ancestors else Calibration()
     energy = energy_keV or named.energy_keV or instrument.energy_keV
     axes = _axes_beside(ancestors[0], tuple(array.shape)) if ancestors else []
+    if any(_PRISMATIC in group for group in ancestors):
+        axes = [None if axis is None else replace(axis, units=_in_angstrom(axis.units)) for axis in axes]
     from_file = from_axes(axes, energy_keV=energy) if axes else Calibration()
     emd, emd_notes = _emd_of(ancestors, energy)
     return from_file.updated(instrument).updated(emd).updated(named), notes + emd_notes
+
+
+def _in_angstrom(units: str) -> str:
+    """Return the unit that Prismatic means: its numbers are in Å, whatever it calls them."""
+    return {"[n_m]": "Å", "[n_m^-1]": "1/Å"}.get(units, units)
 
 
 def _axes_beside(group: Any, shape: tuple[int, ...]) -> list[Axis | None]:
