@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from collections import Counter
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 10.0
@@ -28,6 +30,7 @@ MEMORY_FACTOR, MEMORY_CONSTANT = 4, 64 * 2**20
 HARD_LIMIT = 4 * 2**30  # bytes of a child process, so that a finding does not harm the machine
 LARGEST_FILE = 2**20  # bytes; larger files of the folders are left out
 CASES_PER_CHILD = 300
+FITTING = re.compile(r"that fit[^:]*: \((\d+), (\d+)\)")
 EXTREME = (b"\0" * 4, b"\xff" * 4, b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\x01\0\0\0", b"\0\0\0\x01", b"\xff" * 8)
 
 
@@ -60,12 +63,25 @@ def status(name: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
+def with_scan_shape(path: Path) -> Any:
+    """Return the scan of a file, with the first scan shape that its refusal proposes, if it does."""
+    from clustem import InputError, open_scan
+
+    try:
+        return open_scan(path)
+    except InputError as error:
+        shape = FITTING.search(str(error))
+        if shape is None:
+            raise
+        return open_scan(path, scan_shape=(int(shape[1]), int(shape[2])))
+
+
 def serve(pipe: Connection) -> None:
     """Open what comes through the pipe, and send back what happened and the additional memory that it took."""
     import resource
     import warnings
 
-    from clustem import InputError, open_scan
+    from clustem import InputError
 
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_DATA, (HARD_LIMIT, HARD_LIMIT))
@@ -74,7 +90,7 @@ def serve(pipe: Connection) -> None:
         Path("/proc/self/clear_refs").write_text("5")  # forgets the highest memory so far
         before = status("VmRSS")
         try:
-            scan = open_scan(path)
+            scan = with_scan_shape(path)
             row = max(1, scan.nbytes // scan.shape[0])
             for start in range(min(scan.shape[0], budget // row)):
                 scan.read(start, start + 1)
@@ -129,15 +145,19 @@ class Child:
         return result
 
 
-def targets(folders: list[Path], small: Path) -> list[tuple[Path, Path]]:
-    """Return pairs of a file to damage, and the file or folder to open."""
+def targets(folders: list[Path], small: Path) -> dict[str, list[tuple[Path, Path]]]:
+    """Return pairs of a file to damage and the file or folder to open, by the ending of what is opened."""
     sys.path.insert(0, str(ROOT / "tests"))
     binary, hierarchical = (import_module(f"formats.{name}") for name in ("samples", "samples_hdf5"))
     opened = binary.write_binary(small / "binary") + hierarchical.write_hierarchical(small / "hierarchical")
     for folder in folders:
         opened += [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    pairs = [(part, path) for path in opened for part in parts(path)]
-    return [(part, path) for part, path in pairs if 0 < part.stat().st_size <= LARGEST_FILE]
+    pairs: dict[str, list[tuple[Path, Path]]] = {}
+    for path in opened:
+        for part in parts(path):
+            if 0 < part.stat().st_size <= LARGEST_FILE:
+                pairs.setdefault(path.suffix, []).append((part, path))
+    return pairs
 
 
 def parts(path: Path) -> list[Path]:
@@ -181,7 +201,7 @@ def main() -> int:
         child, number, end = Child(), 0, time.monotonic() + 60 * arguments.minutes
         while time.monotonic() < end:
             chance = random.Random(f"{arguments.seed} {number}")
-            part, path = chance.choice(pairs)
+            part, path = chance.choice(pairs[chance.choice(sorted(pairs))])
             folder = Path(scratch) / "case"
             shown = lay_out(part, path, damaged(part.read_bytes(), chance), folder)
             size = sum(p.stat().st_size for p in {part, path} if p.is_file())

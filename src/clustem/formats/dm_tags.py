@@ -19,6 +19,7 @@ _GROUP, _VALUE = 20, 21
 _STRUCTURE, _STRING, _ARRAY = 15, 18, 20
 _NUMBERS = {2: "i2", 3: "i4", 4: "u2", 5: "u4", 6: "f4", 7: "f8", 8: "?", 9: "i1", 10: "u1", 11: "i8", 12: "u8"}
 _LONGEST_TEXT = 2**16  # bytes; longer arrays are not read
+_LONGEST_NAME = 256  # bytes
 _LARGEST_INFO = 1000  # numbers that describe one value
 _DEEPEST = 64
 _UNICODE = 4  # the type of the characters of a text that is stored as an array
@@ -68,6 +69,8 @@ class _Reader:
         tags: dict[str, Any] = {}
         for place in range(count):
             kind, length = struct.unpack(">BH", self._read(3))
+            if length > _LONGEST_NAME:
+                raise _DamagedError(f"the name of a tag has {length} bytes")
             name = self._read(length).decode("latin-1") or str(place)
             if self.wide:
                 self.number()
