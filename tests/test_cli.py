@@ -74,6 +74,24 @@ def test_force(scan_file, tmp_path):
     assert runner.invoke(app, [*command, "--force"]).exit_code == 0
 
 
+def test_formats():
+    result = runner.invoke(app, ["formats"])
+    assert result.exit_code == 0
+    for text in ("DECTRIS master", ".tvips", "unless compressed", "energy, scan step"):
+        assert text in result.output
+
+
+def test_info_of_a_snake_with_flyback_columns(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(5, (9 * 11, 16, 16)).astype(np.uint16))
+    result = runner.invoke(app, ["info", str(tmp_path / "a.npy"), "--snake", "--flyback", "2"])
+    assert result.exit_code == 0
+    assert "9×9 positions" in result.output
+    assert "99 patterns were taken as 9×9, without 2 flyback columns" in result.output
+    result = runner.invoke(app, ["info", str(tmp_path / "a.npy"), "--frame", "1"])
+    assert result.exit_code == 2
+    assert "frame=1 was given, but it holds one scan" in result.stderr
+
+
 def test_info(scan_file):
     result = runner.invoke(app, ["info", str(scan_file)])
     assert result.exit_code == 0

@@ -109,6 +109,20 @@ def test_recipe_of_an_opened_scan_opens_it_again(three_domains, tmp_path):
     assert again.survey.calibration.energy_keV == 200
 
 
+def test_how_it_was_scanned_is_in_the_recipe(three_domains, tmp_path):
+    rows = [row[::-1] if y % 2 else row for y, row in enumerate(three_domains[0])]
+    blank = np.zeros_like(three_domains[0][0, :2])
+    np.save(tmp_path / "scan.npy", np.concatenate([np.concatenate([row, blank]) for row in rows]))
+    how = {"scan_shape": (12, 14), "snake": True, "flyback": 2}
+    labels = {"labels": three_domains[1]}
+    first = clustem.run(tmp_path / "scan.npy", output=tmp_path / "out", **how, **labels)
+    recipe = tomllib.loads((tmp_path / "out" / "recipe.toml").read_text())
+    assert recipe["input"] == {"source": "../scan.npy", "scan_shape": [12, 14], "snake": True, "flyback": 2}
+    again = clustem.run(tmp_path / "out" / "recipe.toml")
+    assert again.survey.fingerprint == first.survey.fingerprint
+    assert again.survey.fingerprint == clustem.survey(clustem.open_scan(three_domains[0])).fingerprint
+
+
 def test_data_in_memory_cannot_be_run_again_by_its_recipe(three_domains, tmp_path):
     clustem.run(three_domains[0], output=tmp_path / "out", method="published", threshold=0.5)
     with pytest.raises(clustem.InputError, match="its data was in memory"):
