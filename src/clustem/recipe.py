@@ -192,7 +192,7 @@ _KINDS: dict[str, tuple[type, ...]] = {"str": (str,), "bool": (bool,), "int": (i
 def _checked(name: str, value: Any, kind: str, path: Path) -> Any:
     if kind.startswith("tuple") and isinstance(value, list):
         return tuple(value)
-    expected = _KINDS.get(kind.split(" ", maxsplit=1)[0], ())
-    if not isinstance(value, expected) or (isinstance(value, bool) and kind != "bool"):
+    first = kind.split(" ", maxsplit=1)[0]
+    if not isinstance(value, _KINDS.get(first, ())) or (isinstance(value, bool) and first != "bool"):
         raise InputError(f"{path}: {name}: expected {kind}, got {value!r}")
     return value

@@ -55,7 +55,9 @@ def open_tvips(path: Path, options: Options) -> Scan:
     arrays = _frames(parts, header)
     stack = Stack.from_parts(arrays)
     notes: tuple[str, ...] = ()
-    first, stop = _scanned(_position_numbers(parts, header), stack.shape[0], options)
+    first, stop = 0, stack.shape[0]
+    if not _holds(options, stop):
+        first, stop = _scanned(_position_numbers(parts, header), stop, options)
     if (first, stop) != (0, stack.shape[0]):
         notes = (f"frames {first} to {stop - 1} of {stack.shape[0]} are the scan: only they have numbers of positions",)
         stack = stack.between(first, stop)
@@ -140,18 +142,20 @@ def _position_numbers(parts: list[Path], header: Header) -> NDArray[np.int64]:
     return np.concatenate(numbers).astype(np.int64)
 
 
+def _holds(options: Options, count: int) -> bool:
+    """Return whether the scan shape that was given is that of so many frames."""
+    if options.scan_shape is None:
+        return False
+    return options.scan_shape[0] * (options.scan_shape[1] + options.flyback) == count
+
+
 def _scanned(numbers: NDArray[np.int64], count: int, options: Options) -> tuple[int, int]:
-    """Return the first frame of the scan and the one after its last: all, unless the numbers and the shape say more."""
-    if options.scan_shape is not None and options.scan_shape[0] * (options.scan_shape[1] + options.flyback) == count:
-        return 0, count
+    """Return the first frame of the scan and the one after its last: all, unless the numbers leave no doubt."""
     scanned = np.flatnonzero(numbers)
     number = len(scanned)
     if number == 0 or not np.array_equal(numbers[scanned[0] : scanned[0] + number], np.arange(1, number + 1)):
         return 0, count
-    if options.scan_shape is None:
-        fits = math.isqrt(number) ** 2 == number
-    else:
-        fits = options.scan_shape[0] * (options.scan_shape[1] + options.flyback) == number
+    fits = math.isqrt(number) ** 2 == number if options.scan_shape is None else _holds(options, number)
     return (int(scanned[0]), int(scanned[0]) + number) if fits else (0, count)
 
 
