@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -78,11 +79,13 @@ def with_scan_shape(path: Path) -> Any:
 
 def serve(pipe: Connection) -> None:
     """Open what comes through the pipe, and send back what happened and the additional memory that it took."""
+    import logging
     import resource
     import warnings
 
     from clustem import InputError
 
+    logging.disable()
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_DATA, (HARD_LIMIT, HARD_LIMIT))
     while True:
@@ -186,21 +189,43 @@ def lay_out(part: Path, path: Path, content: bytes, folder: Path) -> Path:
     return folder / path.name
 
 
-def main() -> int:
-    """Damage and open files until the time is over; print what happened per ending; return 1 if there are findings."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", type=Path)
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"))
-    arguments = parser.parse_args()
-    counts: Counter[tuple[str, str]] = Counter()
-    found: Counter[str] = Counter()
+@dataclass
+class Outcome:
+    """What happened to the cases, by ending and kind, and the findings by message."""
+
+    keep: Path
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+
+    def add(self, number: int, part: Path, path: Path, result: str, folder: Path) -> None:
+        """Add one case; a new finding is printed and its files are kept."""
+        kind = result if result in ("opened", "refused") else "finding"
+        self.counts[path.suffix, kind] += 1
+        if kind != "finding":
+            return
+        message = f"{path.name} ({part.name} damaged): {result}"
+        self.found[message] += 1
+        if self.found[message] == 1:
+            print(f"case {number}: {message}", flush=True)
+            shutil.copytree(folder, self.keep / str(number), symlinks=True)
+
+    def table(self) -> str:
+        """Return one line per ending, and the number of findings."""
+        lines = [f"{self.counts.total()} cases"]
+        for suffix in sorted({suffix for suffix, _ in self.counts}):
+            row = ", ".join(f"{kind} {self.counts[suffix, kind]}" for kind in ("opened", "refused", "finding"))
+            lines.append(f"  {suffix or '(none)':<8} {row}")
+        lines.append(f"{self.found.total()} findings, {len(self.found)} different")
+        return "\n".join(lines)
+
+
+def fuzz(folders: list[Path], seconds: float, seed: int, outcome: Outcome) -> None:
+    """Damage and open files until the time is over."""
     with tempfile.TemporaryDirectory() as scratch:
-        pairs = targets([folder.absolute() for folder in arguments.folders], Path(scratch) / "small")
-        child, number, end = Child(), 0, time.monotonic() + 60 * arguments.minutes
+        pairs = targets(folders, Path(scratch) / "small")
+        child, number, end = Child(), 0, time.monotonic() + seconds
         while time.monotonic() < end:
-            chance = random.Random(f"{arguments.seed} {number}")
+            chance = random.Random(f"{seed} {number}")
             part, path = chance.choice(pairs[chance.choice(sorted(pairs))])
             folder = Path(scratch) / "case"
             shown = lay_out(part, path, damaged(part.read_bytes(), chance), folder)
@@ -209,23 +234,24 @@ def main() -> int:
             allowed = MEMORY_FACTOR * size + MEMORY_CONSTANT
             if memory > allowed:
                 result = f"memory {memory / 2**20:.0f} MiB, allowed {allowed / 2**20:.0f}"
-            kind = result if result in ("opened", "refused") else "finding"
-            counts[path.suffix, kind] += 1
-            if kind == "finding":
-                message = f"{path.name} ({part.name} damaged): {result}"
-                found[message] += 1
-                if found[message] == 1:
-                    print(f"case {number}: {message}", flush=True)
-                    shutil.copytree(folder, arguments.keep / str(number), symlinks=True)
+            outcome.add(number, part, path, result, folder)
             shutil.rmtree(folder)
             number += 1
         child.stop()
-    print(f"{number} cases")
-    for suffix in sorted({suffix for suffix, _ in counts}):
-        row = ", ".join(f"{kind} {counts[suffix, kind]}" for kind in ("opened", "refused", "finding"))
-        print(f"  {suffix or '(none)':<8} {row}")
-    print(f"{sum(found.values())} findings, {len(found)} different")
-    return 1 if found else 0
+
+
+def main() -> int:
+    """Fuzz; print what happened; return 1 if there are findings."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"))
+    arguments = parser.parse_args()
+    outcome = Outcome(arguments.keep)
+    fuzz([folder.absolute() for folder in arguments.folders], 60 * arguments.minutes, arguments.seed, outcome)
+    print(outcome.table())
+    return 1 if outcome.found else 0
 
 
 if __name__ == "__main__":

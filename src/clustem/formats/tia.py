@@ -120,6 +120,16 @@ def _read(ser: Path) -> tuple[Elements, list[Axis | None], tuple[int, int] | Non
     table, dimensions = read_fields(ser, "<QI" if wide else "<II", 22)
     scan_axes = _dimensions(ser, dimensions, 34 if wide else 30)
     places = _places(ser, table, "<u8" if wide else "<u4", min(total, valid))
+    elements, head = _elements(ser, places)
+    rows, columns = elements.frame_shape
+    axes: list[Axis | None] = [axis for _, axis in scan_axes[::-1]] if len(scan_axes) == 2 else [None, None]
+    axes += [_detector_axis(head[3:6], rows), _detector_axis(head[:3], columns)]
+    announced = (scan_axes[1][0], scan_axes[0][0]) if len(scan_axes) == 2 else None
+    return elements, axes, announced
+
+
+def _elements(ser: Path, places: NDArray[np.int64]) -> tuple[Elements, tuple[Any, ...]]:
+    """Return the images, which are all like the first one, and the fields before that."""
     head = read_fields(ser, _ELEMENT, int(places[0]))
     number_type, columns, rows = head[6:]
     if number_type not in _NUMBER_TYPES or min(columns, rows) < 1:
@@ -133,10 +143,7 @@ def _read(ser: Path) -> tuple[Elements, list[Axis | None], tuple[int, int] | Non
         raise InputError(
             f"{ser.name}: is incomplete: {len(content)} bytes do not hold {len(places)} images; copy it again"
         )
-    axes: list[Axis | None] = [axis for _, axis in scan_axes[::-1]] if len(scan_axes) == 2 else [None, None]
-    axes += [_detector_axis(head[3:6], rows), _detector_axis(head[:3], columns)]
-    announced = (scan_axes[1][0], scan_axes[0][0]) if len(scan_axes) == 2 else None
-    return Elements(content, places + _ELEMENT_BYTES, (rows, columns), dtype), axes, announced
+    return Elements(content, places + _ELEMENT_BYTES, (rows, columns), dtype), head
 
 
 def _dimensions(ser: Path, number: int, place: int) -> list[tuple[int, Axis | None]]:
