@@ -31,6 +31,7 @@ MEMORY_FACTOR, MEMORY_CONSTANT = 4, 64 * 2**20
 HARD_LIMIT = 4 * 2**30  # bytes of a child process, so that a finding does not harm the machine
 LARGEST_FILE = 2**20  # bytes; larger files of the folders are left out
 CASES_PER_CHILD = 300
+COMPANIONS = (".csv", ".hdr", ".raw", ".txt")  # damaged too, but what they belong to is opened
 FITTING = re.compile(r"that fit[^:]*: \((\d+), (\d+)\)")
 EXTREME = (b"\0" * 4, b"\xff" * 4, b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\x01\0\0\0", b"\0\0\0\x01", b"\xff" * 8)
 
@@ -154,7 +155,8 @@ def targets(folders: list[Path], small: Path) -> dict[str, list[tuple[Path, Path
     binary, hierarchical = (import_module(f"formats.{name}") for name in ("samples", "samples_hdf5"))
     opened = binary.write_binary(small / "binary") + hierarchical.write_hierarchical(small / "hierarchical")
     for folder in folders:
-        opened += [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        opened += [path for path in files if path.suffix not in COMPANIONS]
     pairs: dict[str, list[tuple[Path, Path]]] = {}
     for path in opened:
         for part in parts(path):
