@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.formats.chunks import is_sound
+from clustem.formats._kernels import first_damaged
 
 COUNTS = np.random.default_rng(2).poisson(3, (2, 3, 75, 64)).astype(np.uint16)  # of several blocks and a rest
 
@@ -29,12 +29,28 @@ def chunks_of(values, compression):
 def test_whole_chunks_are_sound_and_others_are_not(dtype, size, kind, block):
     values = np.arange(size).astype(dtype)[None]
     (chunk,) = chunks_of(values, hdf5plugin.Bitshuffle(nelems=block, cname=kind))
-    itemsize = values.itemsize
-    assert is_sound(chunk, values.nbytes, itemsize)
-    assert not is_sound(chunk[:-1], values.nbytes, itemsize)
-    assert not is_sound(chunk + b"\0", values.nbytes, itemsize)
-    assert not is_sound(chunk, values.nbytes + itemsize, itemsize)
-    assert not is_sound(chunk[:11], values.nbytes, itemsize)
+
+    def sound(content, size):
+        arguments = (np.frombuffer(b"..." + content, np.uint8), np.array([3]), np.array([len(content)]))
+        found = first_damaged(*arguments, size, 8 * values.itemsize)
+        assert found == first_damaged.py_func(*arguments, size, 8 * values.itemsize)
+        return found == -1
+
+    assert sound(chunk, values.nbytes)
+    assert not sound(chunk[:-1], values.nbytes)
+    assert not sound(chunk + b"\0", values.nbytes)
+    assert not sound(chunk, values.nbytes + values.itemsize)
+    assert not sound(chunk[:11], values.nbytes)
+
+
+def test_the_first_of_several_chunks():
+    chunks = chunks_of(np.arange(60, dtype="u2").reshape(3, 20), hdf5plugin.Bitshuffle(cname="lz4"))
+    content, sizes = np.frombuffer(b"".join(chunks), np.uint8), np.array([len(chunk) for chunk in chunks])
+    offsets = np.cumsum(sizes) - sizes
+    assert first_damaged(content, offsets, sizes, 40, 16) == -1
+    assert first_damaged(content, offsets + np.array([0, 0, 1]), sizes, 40, 16) == 2
+    assert first_damaged(content, offsets - np.array([0, 1, 0]), sizes, 40, 16) == 1
+    assert first_damaged(content, offsets - np.array([0, 1, 0]), sizes * np.array([1, 0, 1]), 40, 16) == -1
 
 
 def write(path, **compression):
@@ -61,7 +77,7 @@ def test_a_damaged_chunk_ends_with_a_message(tmp_path, place):
     path.write_bytes(content)
     scan = open_scan(path)
     assert np.array_equal(scan.read(0, 1), COUNTS[:1])
-    with pytest.raises(InputError, match=r"scan rows 1 to 1 cannot be read \(the chunk at \(1, 0, 0, 0\) is damaged\)"):
+    with pytest.raises(InputError, match=f"scan rows 1 to 1 cannot be read .the chunk at byte {offset} is damaged"):
         scan.read(1, 2)
 
 

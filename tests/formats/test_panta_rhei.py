@@ -29,6 +29,16 @@ def test_without_a_description(tmp_path):
     assert scan.calibration.to_dict() == {}
 
 
+def test_a_message_does_not_hold_the_content_of_the_file(tmp_path):
+    path = write_prz(tmp_path / "a.prz", np.zeros((3, 4, 64, 64), "u2"))
+    content = bytearray(path.read_bytes())
+    content[26:28] = b"\xff\x7f"  # length of the first name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"cannot be read as .prz") as caught:
+        open_scan(path)
+    assert len(str(caught.value)) < 600
+
+
 def test_no_scan(tmp_path):
     with pytest.raises(InputError, match="that is one image, not a scan"):
         open_scan(write_prz(tmp_path / "a.prz", COUNTS[0, 0], kinds=("X", "Y")))

@@ -8,86 +8,111 @@ what is left of eight values at the end is stored as it is. High bytes come firs
 from __future__ import annotations
 
 import math
-import struct
-from itertools import product
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from clustem.formats.hdf5_tree import UNREADABLE
 
 _BITSHUFFLE = 32008
 _COMPRESSION = 4  # place of the kind of compression among the filter's parameters; 0 = only shuffled
 _TOGETHER = 8  # values that are shuffled together
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the chunks are in the file, by their place in the grid of chunks; size 0 = not there, or not compressed.
+
+    `checked` says of every row of chunks whether it was checked.
+    """
+
+    content: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    checked: NDArray[np.bool_]
+
+    @classmethod
+    def of_dataset(cls, dataset: Any) -> Places:
+        """List the chunks of a dataset."""
+        grid = [-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True)]
+        offsets, sizes = np.zeros(grid, np.int64), np.zeros(grid, np.int64)
+        found: list[Any] = []
+        dataset.id.chunk_iter(found.append)
+        if found:
+            corners = np.array([chunk.chunk_offset for chunk in found]) // dataset.chunks
+            places = tuple(corners.T)
+            offsets[places] = [chunk.byte_offset for chunk in found]
+            sizes[places] = [0 if chunk.filter_mask else chunk.size for chunk in found]
+        content = np.memmap(dataset.file.filename, np.uint8, mode="r")
+        return cls(content, offsets, sizes, np.zeros(grid[0], np.bool_))
+
+
+@dataclass(frozen=True)
 class CheckedDataset:
     """An HDF5 dataset whose chunks are checked when they are first read."""
 
-    def __init__(self, dataset: Any) -> None:
-        self._dataset = dataset
-        self._checked = np.zeros([-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True)], np.bool_)
-        self._chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
-        self.shape: tuple[int, ...] = dataset.shape
-        self.dtype: np.dtype[Any] = dataset.dtype
-        self.chunks: tuple[int, ...] = dataset.chunks
+    dataset: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        shape: tuple[int, ...] = self.dataset.shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        dtype: np.dtype[Any] = self.dataset.dtype
+        return dtype
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Lengths of a chunk."""
+        chunks: tuple[int, ...] = self.dataset.chunks
+        return chunks
+
+    @cached_property
+    def places(self) -> Places:
+        """Where the chunks are."""
+        return Places.of_dataset(self.dataset)
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, key: slice, /) -> NDArray[Any]:
         self._check(key)
-        rows: NDArray[Any] = self._dataset[key]
+        rows: NDArray[Any] = self.dataset[key]
         return rows
 
     def read_direct(self, out: NDArray[Any], key: slice) -> None:
         """Fill an array as the method of the dataset does."""
         self._check(key)
-        self._dataset.read_direct(out, key)
+        self.dataset.read_direct(out, key)
 
     def _check(self, key: slice) -> None:
-        start, stop, _ = key.indices(self.shape[0])
-        for row in range(start // self.chunks[0], -(-stop // self.chunks[0])):
-            if self._checked[row].all():
-                continue
-            for place in product(*(range(n) for n in self._checked.shape[1:])):
-                self._check_chunk((row, *place))
-            self._checked[row] = True
+        """Raise OSError if a chunk of these rows is damaged."""
+        from clustem.formats._kernels import first_damaged
 
-    def _check_chunk(self, place: tuple[int, ...]) -> None:
-        corner = tuple(number * size for number, size in zip(place, self.chunks, strict=True))
-        try:
-            left_out, content = self._dataset.id.read_direct_chunk(corner)
-        except UNREADABLE:  # never written, or the reading that follows says what is wrong
+        start, stop, _ = key.indices(self.shape[0])
+        rows = slice(start // self.chunks[0], -(-stop // self.chunks[0]))
+        if self.places.checked[rows].all():
             return
-        if not left_out and not is_sound(content, self._chunk_bytes, self.dtype.itemsize):
-            raise OSError(f"the chunk at {corner} is damaged")
+        itemsize = self.dtype.itemsize
+        offsets, sizes = (values[rows].ravel() for values in (self.places.offsets, self.places.sizes))
+        size = math.prod(self.chunks) * itemsize
+        damaged = first_damaged(self.places.content, offsets, sizes, size, _TOGETHER * itemsize)
+        if damaged >= 0:
+            raise OSError(f"the chunk at byte {offsets[damaged]} is damaged")
+        self.places.checked[rows] = True
 
 
 def checked(dataset: Any) -> Any:
     """Return a dataset that checks its chunks if they are compressed with bitshuffle; else the dataset itself."""
     pipeline = dataset.id.get_create_plist()
     number = pipeline.get_nfilters()
-    if not number or dataset.chunks is None:
+    if not number or dataset.chunks is None or dataset.file.userblock_size:
         return dataset
     code, _, values, _ = pipeline.get_filter(number - 1)
     shuffled_only = len(values) > _COMPRESSION and values[_COMPRESSION] == 0
     return dataset if code != _BITSHUFFLE or shuffled_only else CheckedDataset(dataset)
-
-
-def is_sound(chunk: bytes, size: int, itemsize: int) -> bool:
-    """Return whether the sizes in a chunk agree with its length and with the `size` in bytes that it has to give."""
-    if len(chunk) < 12:
-        return False
-    total, block = struct.unpack_from(">QI", chunk)
-    unit = _TOGETHER * itemsize
-    if total != size or block == 0 or block % unit:
-        return False
-    blocks, rest = divmod(size, block)
-    place = 12
-    for _ in range(blocks + (rest >= unit)):
-        if place + 4 > len(chunk):
-            return False
-        place += 4 + int.from_bytes(chunk[place : place + 4], "big")
-    return place + size % unit == len(chunk)

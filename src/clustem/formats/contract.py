@@ -14,6 +14,8 @@ from numpy.typing import DTypeLike
 from clustem.errors import InputError
 from clustem.scan import Scan
 
+_LONGEST_REASON = 300  # characters
+
 
 def _pair(name: str, value: Any) -> tuple[int, int]:
     """Return two positive whole numbers or raise InputError."""
@@ -105,6 +107,12 @@ class Format:
     options: tuple[str, ...] = ("scan_shape",)
     loads_compressed: bool = False
     calibration: str = "–"
+
+
+def reason(error: Exception) -> str:
+    """Return what an error of a library says, without the content of the file that some put into it."""
+    text = str(error)
+    return text if len(text) <= _LONGEST_REASON else text[:_LONGEST_REASON] + " …"
 
 
 def has_ending(path: Path, endings: tuple[str, ...]) -> bool:

@@ -17,7 +17,7 @@ from clustem.errors import InputError
 from clustem.formats.assembly import array_scan
 from clustem.formats.axes import from_named_values
 from clustem.formats.choosing import Candidate, choose, listing
-from clustem.formats.contract import Format, Options, first_bytes, has_ending
+from clustem.formats.contract import Format, Options, first_bytes, has_ending, reason
 from clustem.scan import Scan
 from clustem.tables import size_text
 
@@ -38,7 +38,7 @@ def open_npy(path: Path, options: Options) -> Scan:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError) as error:
         raise InputError(
-            f"{path.name}: cannot be read as .npy ({error}); expected a complete file with an array of numbers"
+            f"{path.name}: cannot be read as .npy ({reason(error)}); expected a complete file with an array of numbers"
         ) from error
     return array_scan(array, options, name=path.name, path=path, assume_square=True)
 
@@ -66,7 +66,7 @@ def open_npz(path: Path, options: Options) -> Scan:
         raise
     except Exception as error:
         raise InputError(
-            f"{path.name}: cannot be read as .npz ({error}); the file is damaged or incomplete: copy it again"
+            f"{path.name}: cannot be read as .npz ({reason(error)}); the file is damaged or incomplete: copy it again"
         ) from error
     calibration, notes = from_named_values(named)
     return array_scan(

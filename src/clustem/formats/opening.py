@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
-from clustem.formats.contract import Options
+from clustem.formats.contract import Options, reason
 from clustem.formats.signals import open_object
 from clustem.formats.zarr_stores import is_zarr
 from clustem.scan import Scan
@@ -166,8 +166,8 @@ def _guarded(name: str, opening: Callable[[], Scan]) -> Scan:
         raise
     except Exception as error:
         raise InputError(
-            f"{name}: cannot be opened ({type(error).__name__}: {error}); it is damaged, incomplete, or not what its "
-            "name says: copy it again, or convert it to HDF5"
+            f"{name}: cannot be opened ({type(error).__name__}: {reason(error)}); it is damaged, incomplete, or not what "
+            "its name says: copy it again, or convert it to HDF5"
         ) from error
 
 

@@ -17,7 +17,7 @@ from clustem.calibration import Calibration
 from clustem.errors import InputError
 from clustem.formats.assembly import array_scan
 from clustem.formats.axes import Axis, from_axes, plausible_energy_keV
-from clustem.formats.contract import Format, Options, has_ending
+from clustem.formats.contract import Format, Options, has_ending, reason
 from clustem.formats.numpy_files import load_member, map_member, read_members
 from clustem.scan import Scan
 
@@ -45,7 +45,7 @@ def open_prz(path: Path, options: Options) -> Scan:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"{path.name}: cannot be read as .prz ({error}); the file is damaged or incomplete: copy it again"
+            f"{path.name}: cannot be read as .prz ({reason(error)}); the file is damaged or incomplete: copy it again"
         ) from error
     array, axes = _in_order(array, about)
     volts = about.get("electron_gun.voltage")
@@ -64,7 +64,7 @@ def _description(path: Path, members: Mapping[str, Any]) -> dict[str, Any]:
     try:
         about = json.loads(str(load_member(path, member).item()))
     except (RecursionError, ValueError) as error:
-        raise InputError(f"{path.name}: its description cannot be read ({error}): copy it again") from error
+        raise InputError(f"{path.name}: its description cannot be read ({reason(error)}): copy it again") from error
     about = about[0] if isinstance(about, list) and about else about
     return about if isinstance(about, dict) else {}
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from clustem.errors import InputError, MissingFileError
 from clustem.formats.assembly import array_scan
 from clustem.formats.choosing import Candidate, choose, listing
-from clustem.formats.contract import Format, Options, has_ending
+from clustem.formats.contract import Format, Options, has_ending, reason
 from clustem.formats.layouts import stored_calibration
 from clustem.scan import Scan
 
@@ -88,7 +88,7 @@ def _open_store(path: Path) -> Any:
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     return InputError(
-        f"{path.name}: cannot be read as a Zarr store ({type(error).__name__}: {error}); "
+        f"{path.name}: cannot be read as a Zarr store ({type(error).__name__}: {reason(error)}); "
         "it is damaged, incomplete, or written by a newer version of zarr: copy it again or update zarr"
     )
 
