@@ -166,8 +166,8 @@ def _guarded(name: str, opening: Callable[[], Scan]) -> Scan:
         raise
     except Exception as error:
         raise InputError(
-            f"{name}: cannot be opened ({type(error).__name__}: {reason(error)}); it is damaged, incomplete, or not what "
-            "its name says: copy it again, or convert it to HDF5"
+            f"{name}: cannot be opened ({type(error).__name__}: {reason(error)}); it is damaged, incomplete, or not "
+            "what its name says: copy it again, or convert it to HDF5"
         ) from error
 
 
