@@ -84,8 +84,13 @@ def serve(pipe: Connection) -> None:
     import resource
     import warnings
 
-    from clustem import InputError
+    import numpy as np
 
+    from clustem import InputError
+    from clustem.formats._kernels import first_damaged
+
+    nothing = np.zeros(1, np.int64)
+    first_damaged(nothing.view(np.uint8), nothing, nothing, 1, 1)  # the compiler's memory is not that of a file
     logging.disable()
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_DATA, (HARD_LIMIT, HARD_LIMIT))

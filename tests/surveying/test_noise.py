@@ -182,3 +182,10 @@ def test_a_model_checks_itself():
 def test_variance_is_not_negative():
     model = NoiseModel("gain", gain=2.0, offset=10.0, read_noise=3.0)
     np.testing.assert_array_equal(model.variance([0.0, 10.0, 11.0]), [0.0, 9.0, 11.0])
+
+
+def test_values_below_zero_are_surveyed():
+    """As some cameras give them, whose dark reference was subtracted: on the whole, less than nothing."""
+    values = np.random.default_rng(0).normal(-2, 5, (6, 6, 16, 16)).astype(np.int32)
+    noise = survey(values).noise
+    assert noise.kind != "counts"

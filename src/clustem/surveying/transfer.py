@@ -89,7 +89,8 @@ def _merge_empty(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Pool the darkest groups, down to where pixels are ranked by whether an electron came near them at all."""
     total, square = (moments[..., :2] * pixels[:, None]).sum(axis=(0, 1))
-    empty = max(1, int((moments[..., 0].mean(axis=0) < _EMPTY * square / max(total, 1e-300) / patterns).sum()))
+    limit = _EMPTY * square / total / patterns if total > 0 else np.inf  # more is negative than positive: all is noise
+    empty = max(1, int((moments[..., 0].mean(axis=0) < limit).sum()))
     share = pixels[:empty, None] / pixels[:empty].sum()
     pooled = (moments[:, :empty] * share).sum(axis=1, keepdims=True)
     return np.concatenate([pooled, moments[:, empty:]], axis=1), np.append(pixels[:empty].sum(), pixels[empty:])
