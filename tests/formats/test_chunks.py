@@ -81,6 +81,15 @@ def test_a_damaged_chunk_ends_with_a_message(tmp_path, place):
         scan.read(1, 2)
 
 
+def test_one_scan_of_a_series_in_bitshuffle(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        series = np.stack([COUNTS, COUNTS + 1])
+        file.create_dataset("a", data=series, chunks=(1, 2, 3, 75, 64), **hdf5plugin.Bitshuffle(cname="lz4"))
+    scan = open_scan(tmp_path / "a.h5", frame=1)
+    assert np.array_equal(scan, COUNTS + 1)
+    assert scan.rows_per_chunk == 2
+
+
 def test_chunks_that_were_never_written_are_zero(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         data = file.create_dataset("a", (2, 2, 8, 8), "u2", chunks=(1, 1, 8, 8), **hdf5plugin.Bitshuffle(cname="lz4"))

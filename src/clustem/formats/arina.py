@@ -72,7 +72,7 @@ def open_master(path: Path, options: Options) -> Scan:
         dataset="/entry/data",
         recorded_shape=recorded,
         assume_square=True,
-        first_chunk=(stack.parts[0].chunks or (1,))[0],
+        chunks=stack.parts[0].chunks,
         calibration=_calibration(file, side),
         detector_mask=mask,
         assumptions=notes,

@@ -43,7 +43,7 @@ def array_scan(
     name: str,
     recorded_shape: tuple[int, int] | None = None,
     assume_square: bool = False,
-    first_chunk: int = 1,
+    chunks: tuple[int, ...] | None = None,
     calibration: Calibration = _NOT_CALIBRATED,
     path: Path | None = None,
     dataset: str | None = None,
@@ -54,14 +54,15 @@ def array_scan(
 
     That is an array (scan_y, scan_x, k_y, k_x), one of a series of such (`options.frame`), or patterns in a row
     (pattern, k_y, k_x). For those, the scan shape is that of the options, else `recorded_shape`, which the file says
-    and which fits; else a square one, if `assume_square` allows that. `first_chunk` is what the source stores together
-    along the first axis.
+    and which fits; else a square one, if `assume_square` allows that. `chunks` is what the source stores together along
+    each axis.
 
     Raises
     ------
     InputError
         If the array has other than 3 to 5 axes, an empty one, or does not fit the options.
     """
+    first_chunk = int(chunks[-4:][0]) if chunks else 1
     array = _one_of_series(array, options.frame, name)
     shape = tuple(array.shape)
     if len(shape) not in (3, 4) or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):

@@ -80,8 +80,9 @@ class CheckedDataset:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, key: slice, /) -> NDArray[Any]:
-        self._check(key)
+    def __getitem__(self, key: Any, /) -> NDArray[Any]:
+        first = key[0] if isinstance(key, tuple) else key
+        self._check(first if isinstance(first, slice) else slice(first, first + 1))
         rows: NDArray[Any] = self.dataset[key]
         return rows
 

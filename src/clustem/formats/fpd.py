@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clustem.errors import InputError
 from clustem.formats.assembly import array_scan
+from clustem.formats.chunks import checked
 from clustem.formats.contract import Format, Options
 from clustem.formats.hdf5 import is_hdf5, open_hdf5
 from clustem.formats.hdf5_tree import check_readable, hdf5_holds, open_hdf5_file
@@ -45,12 +46,12 @@ def open_fpd(path: Path, options: Options) -> Scan:
         )
     calibration, notes = stored_calibration(data, [data.parent], options.energy_keV)
     return array_scan(
-        Selected(data, 2, colour or 0),
+        Selected(checked(data), 2, colour or 0),
         replace(options, frame=None),
         name=path.name,
         path=path,
         dataset="/" + _DATASET,
-        first_chunk=data.chunks[0] if data.chunks else 1,
+        chunks=data.chunks and (*data.chunks[:2], *data.chunks[3:]),
         calibration=calibration,
         assumptions=notes,
     )

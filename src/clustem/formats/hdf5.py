@@ -55,7 +55,7 @@ def open_hdf5(path: Path, options: Options) -> Scan:
         path=path,
         dataset=address,
         assume_square=assume_square,
-        first_chunk=dataset.chunks[0] if dataset.chunks else 1,
+        chunks=dataset.chunks,
         calibration=calibration,
         assumptions=notes,
     )

@@ -55,18 +55,16 @@ def _from_array(array: Any, options: Options, name: str, calibration: Calibratio
         array,
         options,
         name=name,
-        first_chunk=_first_chunk(array),
+        chunks=_chunks(array),
         calibration=calibration,
         assumptions=notes,
     )
 
 
-def _first_chunk(array: Any) -> int:
-    """Return how much is stored together along the first axis: a number for HDF5 and Zarr, a tuple of them for Dask."""
+def _chunks(array: Any) -> tuple[int, ...] | None:
+    """Return how much is stored together along each axis: a number for HDF5 and Zarr, a tuple of them for Dask."""
     chunks = getattr(array, "chunks", None)
-    if not chunks:
-        return 1
-    return int(max(chunks[0])) if isinstance(chunks[0], tuple) else int(chunks[0])
+    return tuple(int(max(c) if isinstance(c, tuple) else c) for c in chunks) if chunks else None
 
 
 def _title(signal: Any) -> str:

@@ -66,7 +66,7 @@ def open_zarr(path: Path, options: Options) -> Scan:
         path=path,
         dataset=f"/{array.path}",
         assume_square=assume_square,
-        first_chunk=int(chunks[0]) if chunks else 1,
+        chunks=chunks,
         calibration=calibration,
         assumptions=notes,
     )
