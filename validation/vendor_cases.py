@@ -55,7 +55,7 @@ def raw(dtype: str, shape: tuple[int, ...], *, skip: int = 0, before: int = 0, a
 
 
 def flipped(values: Values) -> Values:
-    """Return a read whose rows of pixels are turned upside down, as Merlin stores them."""
+    """Return a read whose rows of pixels are turned upside down, as Merlin and TIA store them."""
     return lambda path: values(path)[:, :, ::-1]
 
 
@@ -113,7 +113,7 @@ def stream(shape: tuple[int, int, int, int], parts: tuple[str, ...] = ()) -> Val
 
 _TIA = "16x16-diffraction_imagel_5x5x256x256_EDS"
 _TIA_CALIBRATION = {"inv_angstrom_per_px": 0.0174353, "scan_step_nm": 1.8739, "energy_keV": 200}
-_TIA_VALUES = raw("<i4", (5, 5, 256, 256), skip=526, before=50, after=24)
+_TIA_VALUES = flipped(raw("<i4", (5, 5, 256, 256), skip=526, before=50, after=24))
 _SI = "/4DSTEM_simulation/data/datacubes/CBED_array_depth000{}/datacube"
 _APP5 = "18d9446f-22bf-4fb1-8d13-338174e75d20/3526f008-a687-41fb-a21e-c21362241492"
 _SPLIT = ("test_tvips_2345_split_001.tvips", "test_tvips_2345_split_002.tvips")
@@ -218,7 +218,7 @@ CASES: tuple[Opens | Refused, ...] = (
         {"scan_shape": (2, 5)},
     ),
     Refused("empad/EMPAD_v1.2.2_x32_y64_size0.8.xml", "scan_x32_y64.raw, which is not there; copy"),
-    Refused("example2_v3.1.hspy", "not a scan(.|\n)*16×16"),
+    Refused("example2_v3.1.hspy", "not a scan(.|\n)*16×16(.|\n)*that is an image"),
     Opens(
         "subset_data.hspy",
         (2, 2, 256, 256),

@@ -125,7 +125,7 @@ def write_tia(path, counts=COUNTS, *, pixel=2e8, valid=None, kind=0x4122, versio
     first = table + 2 * total * struct.calcsize(number)
     image = struct.pack("<ddIddIHII", -columns / 2 * pixel, pixel, 0, -rows / 2 * pixel, pixel, 0, 6, columns, rows)
     size = len(image) + rows * columns * 4
-    elements = b"".join(image + frame.astype("<i4").tobytes() for frame in flat(counts))
+    elements = b"".join(image + frame[::-1].astype("<i4").tobytes() for frame in flat(counts))
     for suffix, this_kind in (("_1", 0x4120), ("_2", kind)):
         head = struct.pack(
             "<3H4I", 0x4949, 0x0197, version, this_kind, 0x4142, total, total if valid is None else valid

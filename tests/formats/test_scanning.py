@@ -82,6 +82,12 @@ def test_options_that_do_not_fit(options, message):
         open_scan(flat(COUNTS), **options)
 
 
+def test_options_of_numpy_become_plain_values(tmp_path):
+    np.save(tmp_path / "a.npy", recorded(COUNTS, snake=True, flyback=1))
+    scan = open_scan(tmp_path / "a.npy", scan_shape=(3, 4), snake=np.True_, flyback=np.int64(1))
+    assert repr(scan.opened_with) == "{'scan_shape': (3, 4), 'snake': True, 'flyback': 1}"
+
+
 def test_flyback_that_leaves_nothing():
     with pytest.raises(InputError, match="flyback=4 leaves nothing of scan rows of 4"):
         open_scan(COUNTS, flyback=4)

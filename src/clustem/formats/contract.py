@@ -65,10 +65,14 @@ class Options:
             object.__setattr__(self, "dtype", checked_dtype(self.dtype))
         if not isinstance(self.snake, (bool, np.bool_)):
             raise InputError(f"snake: expected True or False, got {self.snake!r}")
+        object.__setattr__(self, "snake", bool(self.snake))
         for name in ("flyback", "frame"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < 0):
+            if name == "frame" and value is None:
+                continue
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
                 raise InputError(f"{name}: expected a whole number of at least 0, got {value!r}")
+            object.__setattr__(self, name, int(value))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options that were given and concern the source, as plain values."""

@@ -36,7 +36,7 @@ _VOLTAGE = re.compile(rb"<AcceleratingVoltage>([^<]{1,40})<")
 
 @dataclass(frozen=True)
 class Elements:
-    """The images of a .ser file (image, k_y, k_x), each read from its own place."""
+    """The images of a .ser file (image, k_y, k_x), each read from its own place; its last row is stored first."""
 
     content: NDArray[np.uint8]
     places: NDArray[np.int64]
@@ -53,7 +53,7 @@ class Elements:
         size = self.frame_shape[0] * self.frame_shape[1] * self.dtype.itemsize
         out = np.empty((len(places), *self.frame_shape), self.dtype)
         for image, place in zip(out, places, strict=True):
-            image[...] = self.content[place : place + size].view(self.dtype).reshape(self.frame_shape)
+            image[...] = self.content[place : place + size].view(self.dtype).reshape(self.frame_shape)[::-1]
         return out
 
 
