@@ -41,6 +41,12 @@ def test_a_region_and_unknown_calibration(tmp_path):
     assert scan.calibration.to_dict() == {}
 
 
+def test_a_pixel_size_without_a_unit_is_not_used(tmp_path):
+    scan = open_scan(write_de(tmp_path / "a_movie.mrc", **{"Diffraction Pixel Size X": 0.1}))
+    assert scan.calibration.inv_angstrom_per_px is None
+    assert scan.assumptions[0].startswith("the file says 0.1 per detector pixel, without a unit: not used")
+
+
 def test_a_movie_that_was_no_scan(tmp_path):
     with pytest.raises(InputError, match="has 12 patterns in a row"):
         open_scan(write_de(tmp_path / "a_movie.mrc", **{"Scan - Enable": "Disable"}))

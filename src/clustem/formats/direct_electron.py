@@ -22,7 +22,8 @@ _MOST_BYTES = 2**24  # of a text beside a movie
 class Info:
     """What the _info.txt of a movie says.
 
-    `frames_per_point` follow each other at every position; `scans` follow each other as a whole.
+    `frames_per_point` follow each other at every position; `scans` follow each other as a whole. `notes` are sentences
+    on what could not be used.
     """
 
     scanning: bool
@@ -31,6 +32,7 @@ class Info:
     frames_per_point: int
     scans: int
     calibration: Calibration
+    notes: tuple[str, ...]
 
 
 def read_info(movie: Path) -> Info | None:
@@ -48,6 +50,7 @@ def read_info(movie: Path) -> Info | None:
         max(1, _whole(values, "Scan - Camera Frames Per Point")),
         max(1, _whole(values, "Scan - Repeats")),
         _calibration(values),
+        _notes(values),
     )
 
 
@@ -111,8 +114,17 @@ def _positive(values: Mapping[str, str], name: str) -> float | None:
     return value if 0 < value < float("inf") else None
 
 
+def _notes(values: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a sentence on the size of the detector pixels, which has no unit in the file."""
+    size = _positive(values, "Diffraction Pixel Size X")
+    if size is None:
+        return ()
+    sentence = f"the file says {size:g} per detector pixel, without a unit: not used; give inv_angstrom_per_px"
+    return (sentence,)
+
+
 def _calibration(values: Mapping[str, str]) -> Calibration:
-    """Return energy and scan step. The pixel size of the detector has no unit in the file and is not used."""
+    """Return energy and scan step."""
     volts = _positive(values, "Instrument Accelerating Voltage (V)")
     steps = [_positive(values, f"Specimen Pixel Size {axis} (nanometers)") for axis in ("Y", "X")]
     return Calibration(

@@ -41,10 +41,17 @@ def open_mrc(path: Path, options: Options) -> Scan:
     frames = _frames(path)
     about = direct_electron.read_info(path)
     if about is None or not about.scanning or options.scan_shape is not None:
-        calibration = Calibration() if about is None else about.calibration
-        return array_scan(frames, options, name=path.name, path=path, assume_square=True, calibration=calibration)
+        return array_scan(
+            frames,
+            options,
+            name=path.name,
+            path=path,
+            assume_square=True,
+            calibration=Calibration() if about is None else about.calibration,
+            assumptions=() if about is None else about.notes,
+        )
     if not about.raster:
-        return _open_positions(frames, path, options, about.calibration)
+        return _open_positions(frames, path, options, about)
     return _open_raster(frames, path, options, about)
 
 
@@ -72,7 +79,7 @@ def _open_raster(frames: Any, path: Path, options: Options, about: direct_electr
         path=path,
         recorded_shape=recorded,
         calibration=about.calibration,
-        assumptions=notes,
+        assumptions=notes + about.notes,
     )
 
 
@@ -86,7 +93,7 @@ def _chosen_scan(number: int, frame: int | None, path: Path) -> int:
     return frame
 
 
-def _open_positions(frames: Any, path: Path, options: Options, calibration: Calibration) -> Scan:
+def _open_positions(frames: Any, path: Path, options: Options, about: direct_electron.Info) -> Scan:
     """Open frames at positions that are listed in the file beside the movie."""
     positions = direct_electron.read_positions(path, len(frames))
     y, x = (int(n) + 1 for n in positions.max(axis=0))
@@ -99,7 +106,14 @@ def _open_positions(frames: Any, path: Path, options: Options, calibration: Cali
         notes += (f"the frames of a position, up to {most}, were added",)
     if visited < y * x:
         notes += (f"{y * x - visited} of {y * x} positions were not visited: their patterns are 0",)
-    return array_scan(source, options, name=path.name, path=path, calibration=calibration, assumptions=notes)
+    return array_scan(
+        source,
+        options,
+        name=path.name,
+        path=path,
+        calibration=about.calibration,
+        assumptions=notes + about.notes,
+    )
 
 
 def _frames(path: Path) -> NDArray[Any]:
