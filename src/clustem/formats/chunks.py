@@ -8,6 +8,7 @@ what is left of eight values at the end is stored as it is. High bytes come firs
 from __future__ import annotations
 
 import math
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -37,13 +38,15 @@ class Places:
         """List the chunks of a dataset."""
         grid = [-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True)]
         offsets, sizes = np.zeros(grid, np.int64), np.zeros(grid, np.int64)
-        found: list[Any] = []
-        dataset.id.chunk_iter(found.append)
-        if found:
-            corners = np.array([chunk.chunk_offset for chunk in found]) // dataset.chunks
-            places = tuple(corners.T)
-            offsets[places] = [chunk.byte_offset for chunk in found]
-            sizes[places] = [0 if chunk.filter_mask else chunk.size for chunk in found]
+        numbers = array("q")  # millions of chunks as objects would need much memory
+
+        def add(chunk: Any) -> None:
+            numbers.extend((*chunk.chunk_offset, chunk.byte_offset, 0 if chunk.filter_mask else chunk.size))
+
+        dataset.id.chunk_iter(add)
+        table = np.array(numbers, np.int64).reshape(-1, len(grid) + 2)
+        places = tuple((table[:, :-2] // dataset.chunks).T)
+        offsets[places], sizes[places] = table[:, -2], table[:, -1]
         content = np.memmap(dataset.file.filename, np.uint8, mode="r")
         return cls(content, offsets, sizes, np.zeros(grid[0], np.bool_))
 
