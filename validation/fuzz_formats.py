@@ -40,7 +40,9 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
     """Return a content with one to four damages; those of numbers are mostly near the beginning."""
     data = bytearray(content)
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
-        size = max(1, len(data))
+        size = len(data)
+        if not size:
+            break
         place = chance.randrange(min(size, 2048) if chance.random() < 0.6 else size)
         length = chance.choice((1, 4, 16, 64, 512))
         match chance.randrange(7):
