@@ -25,6 +25,7 @@ ROOMS = (
     "surveying",
     "averaging",
     "segmentation",
+    "crystallography",
     "results",
     "reporting",
     "recipe",

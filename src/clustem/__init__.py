@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from clustem.averaging import Averages as Averages
     from clustem.averaging import average as average
     from clustem.calibration import Calibration as Calibration
+    from clustem.crystallography import Peaks as Peaks
     from clustem.errors import InputError as InputError
     from clustem.errors import MissingFileError as MissingFileError
     from clustem.errors import OutputError as OutputError
@@ -69,6 +70,7 @@ _HOME = {
         "segment",
         "similarity_map",
     ),
+    "crystallography": ("Peaks",),
     "results": ("Results", "open_results"),
     "pipeline": ("run",),
 }

@@ -33,6 +33,13 @@ def _pair(name: str, value: Any, *, positive: bool) -> tuple[float, float]:
     return _number(name, items[0], positive=positive), _number(name, items[1], positive=positive)
 
 
+def _ellipse(value: Any) -> tuple[float, float]:
+    items = np.asarray(value, dtype=object).ravel().tolist()
+    if len(items) != 2:
+        raise InputError(f"calibration ellipse: expected a (ratio, angle_deg) pair, got {value!r}")
+    return _number("ellipse ratio", items[0], positive=True), _number("ellipse angle", items[1], positive=False)
+
+
 @dataclass(frozen=True, repr=False)
 class Calibration:
     """Physical meaning of the axes of a scan. Every field may be None, which means "not calibrated".
@@ -54,6 +61,10 @@ class Calibration:
         sample frame; angles are positive from x towards y, clockwise on the screen.
     detector_flip : bool, optional
         Whether k_y is to be reversed before the rotation.
+    ellipse : (ratio, angle_deg) pair, optional
+        Distortion of the detector: in the direction at `angle_deg` on the detector, positive from k_x towards k_y and
+        before the flip, lengths are `ratio` times too large compared with the direction across. It is taken out
+        without a change of area: `inv_angstrom_per_px` stays the geometric mean of both directions.
 
     Raises
     ------
@@ -74,6 +85,7 @@ class Calibration:
     centre_px: tuple[float, float] | None = None
     detector_rotation_deg: float | None = None
     detector_flip: bool | None = None
+    ellipse: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         for name in ("inv_angstrom_per_px", "energy_keV", "semiangle_mrad", "detector_rotation_deg"):
@@ -89,6 +101,8 @@ class Calibration:
             if not isinstance(self.detector_flip, (bool, np.bool_)):
                 raise InputError(f"calibration detector_flip: expected True or False, got {self.detector_flip!r}")
             object.__setattr__(self, "detector_flip", bool(self.detector_flip))
+        if self.ellipse is not None:
+            object.__setattr__(self, "ellipse", _ellipse(self.ellipse))
 
     @property
     def scan_step_yx_nm(self) -> tuple[float, float] | None:
