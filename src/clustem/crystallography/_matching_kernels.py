@@ -1,0 +1,107 @@
+"""Compiled loops of sparse-correlation matching: arrays and scalars in, arrays filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.compiling import compiled
+
+Array = NDArray[Any]
+
+
+@compiled()
+def spread_peaks(radius: Array, angle: Array, weight: Array, shells: Array, width: float, rows: Array) -> None:
+    """Fill rows (S, 2A) float32, one per shell radius (S,), with peaks as Gaussians of a width, around and once more.
+
+    radius, angle (radians) and weight are (n,). Column j stands for the angle 2πj/A; columns A … 2A−1 repeat 0 … A−1.
+    """
+    turns = rows.shape[1] // 2
+    rows[:] = 0.0
+    for s in range(shells.size):
+        bin_length = 2.0 * np.pi * shells[s] / turns
+        reach = int(min(3.0 * width / bin_length, turns // 2 - 1)) + 1
+        for q in range(radius.size):
+            across = radius[q] - shells[s]
+            if abs(across) > 3.0 * width:
+                continue
+            place = angle[q] / (2.0 * np.pi) * turns
+            nearest = int(np.floor(place + 0.5))
+            for j in range(nearest - reach, nearest + reach + 1):
+                along = (j - place) * bin_length
+                value = weight[q] * np.exp(-0.5 * (across * across + along * along) / (width * width))
+                rows[s, j % turns] += value
+        rows[s, turns:] = rows[s, :turns]
+
+
+@compiled(fastmath=True)
+def correlate_zones(
+    rows: Array,
+    first: Array,
+    shell: Array,
+    column: Array,
+    weight: Array,
+    apart: int,
+    scores: Array,
+    angles: Array,
+) -> None:
+    """Fill scores and angles (Z, 2, 2) with the two best azimuths of every zone and of its mirror image.
+
+    rows (S, 2A) float32 are the peaks by shell and azimuth. Spots first[z] … first[z+1]−1 belong to zone z: their
+    shell, column (azimuth, 0 … A−1) and weight. The score of azimuth j is Σ weight · rows[shell, column + j]; the
+    mirror image has the columns reversed. The second best is at least `apart` columns from the best.
+    """
+    turns = rows.shape[1] // 2
+    total = np.empty(turns, np.float32)
+    for z in range(first.size - 1):
+        for mirror in range(2):
+            total[:] = 0.0
+            for i in range(first[z], first[z + 1]):
+                start = column[i] if mirror == 0 else (turns - column[i]) % turns
+                factor = weight[i]
+                row = rows[shell[i], start : start + turns]
+                for j in range(turns):
+                    total[j] += factor * row[j]
+            best = 0
+            for j in range(1, turns):
+                if total[j] > total[best]:
+                    best = j
+            other = -1
+            for j in range(turns):
+                gap = abs(j - best)
+                if min(gap, turns - gap) >= apart and (other < 0 or total[j] > total[other]):
+                    other = j
+            scores[z, mirror, 0], angles[z, mirror, 0] = total[best], best
+            scores[z, mirror, 1], angles[z, mirror, 1] = total[other], other
+
+
+@compiled()
+def choose_distinct(matrices: Array, rotations: Array, cosine: float, chosen: Array) -> int:
+    """Fill chosen with the first of the matrices (n, 3, 3), best first, that differ by more than an angle.
+
+    Two are the same when the trace of their misorientation under one of the rotations (r, 3, 3) exceeds `cosine`, that
+    is 1 + 2 cos(angle). Returns how many were chosen, at most chosen.size.
+    """
+    number = 0
+    for i in range(matrices.shape[0]):
+        new = True
+        for c in range(number):
+            relative = matrices[chosen[c]].T @ matrices[i]
+            for r in range(rotations.shape[0]):
+                trace = 0.0
+                for a in range(3):
+                    for b in range(3):
+                        trace += relative[a, b] * rotations[r, a, b]
+                if trace > cosine:
+                    new = False
+                    break
+            if not new:
+                break
+        if new:
+            chosen[number] = i
+            number += 1
+            if number == chosen.size:
+                break
+    return number

@@ -1,0 +1,154 @@
+"""Sparse-correlation matching: the orientations of a crystal that may have made a pattern."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.crystallography._matching_kernels import choose_distinct, correlate_zones, spread_peaks
+from clustem.crystallography.crystals import Crystal
+from clustem.crystallography.rotations import MIRROR_PARTNER
+from clustem.crystallography.structure_factors import Reflections
+from clustem.crystallography.zones import sample_zones, zone_rotations
+
+Array = NDArray[np.float64]
+
+_SAME_SHELL = 0.01  # 1/Å; reflections whose lengths differ by less share a shell, well below the width of a peak
+_MOST_SPOTS = 48  # the strongest spots of a zone say where it is; more only cost time
+_SECOND_DEG = 15.0  # the second azimuth of a zone must differ from the first by more than the width of a peak
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Templates:
+    """The expected patterns of all zones of a crystal, made by :func:`make_templates`.
+
+    Attributes
+    ----------
+    crystal : Crystal
+    frames : (Z, 3, 3) float64
+        Orientation of each zone at azimuth 0.
+    first : (Z + 1,) int64
+        Where the spots of each zone begin.
+    shell, column : (n,) int32
+        Shell and azimuth of every spot.
+    weight : (n,) float32
+        Its weight; the squares of a zone add up to 1.
+    shells : (S,) float64
+        Radii in 1/Å.
+    turns : int
+        Number of azimuths.
+    """
+
+    crystal: Crystal
+    frames: Array
+    first: NDArray[np.int64]
+    shell: NDArray[np.int32]
+    column: NDArray[np.int32]
+    weight: NDArray[np.float32]
+    shells: Array
+    turns: int
+
+
+def excitation_errors(g: Array, wavelength: float) -> Array:
+    """Return the distances (...) in 1/Å of reciprocal vectors `g` (..., 3), sample frame, from the Ewald sphere."""
+    error: Array = -(g[..., 2] + 0.5 * wavelength * (g**2).sum(axis=-1))
+    return error
+
+
+def make_templates(
+    crystal: Crystal,
+    reflections: Reflections,
+    *,
+    wavelength: float,
+    step_deg: float = 1.0,
+    relrod: float = 0.02,
+    power_length: float = 1.0,
+    power_intensity: float = 0.25,
+) -> Templates:
+    """Expect the pattern of every zone: spots near the Ewald sphere, weighted as Ophus et al. do.
+
+    The weight of a spot is |g|^power_length · (|F|² exp(−s²/2 relrod²))^power_intensity, doi 10.1017/S1431927622000101.
+    """
+    frames = zone_rotations(sample_zones(crystal, step_deg=step_deg))
+    turns = int(round(360 / step_deg))
+    shells, shell_of = _shells(reflections.length)
+    first, parts = [0], []
+    for frame in frames:
+        g = reflections.g @ frame.T
+        error = excitation_errors(g, wavelength)
+        weight = reflections.length**power_length * (
+            reflections.intensity * np.exp(-0.5 * (error / relrod) ** 2)
+        ) ** power_intensity
+        near = np.flatnonzero(np.abs(error) < 3 * relrod)
+        near = near[np.argsort(-weight[near], kind="stable")[:_MOST_SPOTS]]
+        column = np.rint(np.arctan2(g[near, 1], g[near, 0]) / (2 * np.pi) * turns).astype(np.int32) % turns
+        parts.append((shell_of[near], column, weight[near] / max(np.linalg.norm(weight[near]), 1e-300)))
+        first.append(first[-1] + near.size)
+    shell, column, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Templates(
+        crystal, frames, np.array(first), shell.astype(np.int32), column, weight.astype(np.float32), shells, turns
+    )
+
+
+def _shells(length: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Group sorted lengths (N,) into shells: their radii (S,), and the shell of every length (N,)."""
+    shell = np.zeros(length.size, np.int64)
+    start, number = length[0], 0
+    for i, value in enumerate(length):
+        if value - start > _SAME_SHELL:
+            start, number = value, number + 1
+        shell[i] = number
+    return np.bincount(shell, weights=length) / np.bincount(shell), shell
+
+
+def match_pattern(
+    g: Array,
+    intensity: Array,
+    templates: Templates,
+    *,
+    most: int = 12,
+    apart_deg: float = 5.0,
+    width: float = 0.06,
+    power_intensity: float = 0.25,
+) -> tuple[Array, Array]:
+    """Return up to `most` orientations (n, 3, 3) and their correlations (n,) for one pattern, best first.
+
+    `g` (m, 2) are the peaks (x, y) in 1/Å, sample frame; `intensity` (m,) their intensities. Orientations less than
+    `apart_deg` from a better one are left out.
+    """
+    weight = np.maximum(intensity, 0.0) ** power_intensity
+    weight /= max(np.linalg.norm(weight), 1e-300)
+    rows = np.empty((templates.shells.size, 2 * templates.turns), np.float32)
+    spread_peaks(np.hypot(g[:, 0], g[:, 1]), np.arctan2(g[:, 1], g[:, 0]), weight, templates.shells, width, rows)
+    zones = len(templates.frames)
+    scores, angles = np.empty((zones, 2, 2), np.float32), np.empty((zones, 2, 2), np.int64)
+    apart = int(round(_SECOND_DEG / 360 * templates.turns))
+    correlate_zones(
+        rows, templates.first, templates.shell, templates.column, templates.weight, apart, scores, angles
+    )
+    order = np.argsort(-scores.ravel(), kind="stable")[: 40 * most]
+    matrices = _orientations(order, angles.ravel()[order], templates)
+    chosen = np.empty(most, np.int64)
+    number = choose_distinct(
+        matrices, templates.crystal.rotations, 1 + 2 * np.cos(np.deg2rad(apart_deg)), chosen
+    )
+    chosen = chosen[:number]
+    return matrices[chosen], scores.ravel()[order][chosen].astype(np.float64)
+
+
+def _orientations(place: NDArray[np.int64], column: NDArray[np.int64], templates: Templates) -> Array:
+    """Return the orientations (n, 3, 3) at flat places of (Z, 2, 2) with their azimuths."""
+    zone, mirror = place // 4, place // 2 % 2
+    turn = column * (2 * np.pi / templates.turns)
+    about_beam = np.zeros((place.size, 3, 3))
+    about_beam[:, 0, 0] = about_beam[:, 1, 1] = np.cos(turn)
+    about_beam[:, 1, 0] = np.sin(turn)
+    about_beam[:, 0, 1] = -np.sin(turn)
+    about_beam[:, 2, 2] = 1
+    seen = np.where((mirror == 1)[:, None, None], _MIRROR @ templates.frames[zone], templates.frames[zone])
+    return about_beam @ seen
+
+
+_MIRROR = MIRROR_PARTNER
