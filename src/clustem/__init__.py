@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from clustem.averaging import average as average
     from clustem.calibration import Calibration as Calibration
     from clustem.crystallography import Peaks as Peaks
+    from clustem.crystallography import Probe as Probe
+    from clustem.crystallography import find_peaks as find_peaks
     from clustem.errors import InputError as InputError
     from clustem.errors import MissingFileError as MissingFileError
     from clustem.errors import OutputError as OutputError
@@ -70,7 +72,7 @@ _HOME = {
         "segment",
         "similarity_map",
     ),
-    "crystallography": ("Peaks",),
+    "crystallography": ("Peaks", "Probe", "find_peaks"),
     "results": ("Results", "open_results"),
     "pipeline": ("run",),
 }

@@ -1,0 +1,73 @@
+"""The counting noise of averages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, binary_opening, gaussian_filter
+
+from clustem.averaging import Averages
+
+_LEAST_POSITIONS = 4
+_LEAST_PIXELS = 1000
+_BINS = 20  # of the mean, over which the variance is followed
+_NEARLY = 0.1  # a gain this close to 1 with next to no floor is that of counts
+_SMOOTHING = 1.0  # px, of the mean that the noise is taken from
+_LEAST_COUNTS = 0.02  # electrons that are expected in a pixel of all positions together, at least
+_DARK_BLOCK = 5  # px; a block without one electron in any average is out of reach of electrons
+_SAME = 1e-6  # of the brightest pixel: rounding
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Variance of a pixel of one pattern: gain · mean + floor.
+
+    Attributes
+    ----------
+    gain : float
+        Units of the data per electron; 1 for counts.
+    floor : float
+        Variance without electrons.
+    """
+
+    gain: float = 1.0
+    floor: float = 0.0
+
+    @classmethod
+    def of(cls, averages: Averages, use: NDArray[np.bool_]) -> Counting:
+        """Measure both on the scatter of the patterns inside domains; those of counts where there is too little of it.
+
+        Real differences inside domains raise the variance, most where the mean is high: only the fainter half of the
+        pixels is followed.
+        """
+        many = averages.positions >= _LEAST_POSITIONS
+        mean, variance = (part[many][:, use].ravel() for part in (averages.patterns, averages.variance))
+        lit = np.flatnonzero(mean != 0)
+        if len(lit) < _LEAST_PIXELS:
+            return cls()
+        order = lit[np.argsort(mean[lit], kind="stable")][: len(lit) // 2]
+        x, y = ([part.mean() for part in np.array_split(values[order], _BINS)] for values in (mean, variance))
+        slope, floor = np.polyfit(x, y, 1, w=1 / np.maximum(y, _SAME * np.max(y) + 1e-300))
+        if not slope > 0 or (abs(slope - 1) < _NEARLY and abs(floor) < _NEARLY * np.max(x)):
+            return cls()
+        return cls(float(slope), max(float(floor), 0.0))
+
+    def least(self, positions: int) -> float:
+        """Return what is expected in a pixel of the mean of so many patterns at least, so that noise is never 0."""
+        return _LEAST_COUNTS * self.gain / positions
+
+    def variance(self, pattern: NDArray[np.float64], positions: int) -> NDArray[np.float64]:
+        """Return the variance of every pixel of the mean (k_y, k_x) of so many patterns."""
+        expected = np.maximum(gaussian_filter(pattern, _SMOOTHING), self.least(positions))
+        return (self.gain * expected + self.floor) / positions + (_SAME * pattern.max()) ** 2
+
+
+def reached_pixels(averages: Averages) -> NDArray[np.bool_]:
+    """Return the detector pixels (k_y, k_x) that electrons can reach: not those in large blocks without a single one."""
+    shape = averages.patterns.shape[1:]
+    dark = (averages.patterns == 0).all(axis=0) if len(averages.patterns) else np.zeros(shape, bool)
+    blocks = binary_opening(dark, np.ones((_DARK_BLOCK, _DARK_BLOCK)))
+    reached: NDArray[np.bool_] = ~binary_dilation(blocks, iterations=1)
+    return reached
