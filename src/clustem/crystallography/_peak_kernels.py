@@ -63,38 +63,101 @@ def disk_columns(
     peaks: Any,
     shapes: Any,
     reach: Any,
+    places: Any,
     pixels: Any,
     values: Any,
 ) -> None:
-    """tables (3, m, m); peaks (n, 2); shapes (n, 4): pixels (n, w, 2), values (n, w, 6), w = (2*reach+1)**2.
+    """Tables (3, m, m); peaks (n, 2); shapes (n, 4); places (k_y, k_x): pixels (n, w), values (n, w, 6).
 
-    In the window of every peak the pixels (y, x), also outside of the detector, and what a unit of each coefficient
-    adds there: the template; its negative derivatives times the intensity inside; the template times dy, dx and
-    dy² + dx² − dome, in units of the radius.
+    In the window of every peak, w = (2*reach+1)**2 pixels, their `places`, −1 outside of the detector or of the
+    template, and what a unit of each coefficient adds there: the template; its negative derivatives times the
+    intensity inside; the template times dy, dx and dy² + dx² − dome, in units of the radius.
     """
     last = tables.shape[1] - 1
     middle = last // 2
+    height, width = places.shape
     for n in range(peaks.shape[0]):
         top, left = int(np.floor(peaks[n, 0] + 0.5)) - reach, int(np.floor(peaks[n, 1] + 0.5)) - reach
-        m = 0
+        m = -1
         for y in range(top, top + 2 * reach + 1):
             for x in range(left, left + 2 * reach + 1):
-                pixels[n, m, 0], pixels[n, m, 1] = y, x
-                values[n, m] = 0.0
+                m += 1
+                pixels[n, m] = -1
                 dy, dx = y - peaks[n, 0], x - peaks[n, 1]
                 fine_y, fine_x = dy * oversampling + middle, dx * oversampling + middle
-                if 0.0 <= fine_y < last and 0.0 <= fine_x < last:
-                    a, b = int(fine_y), int(fine_x)
-                    v, u = fine_y - a, fine_x - b
-                    for c in range(3):
-                        upper = tables[c, a, b] * (1 - u) + tables[c, a, b + 1] * u
-                        lower = tables[c, a + 1, b] * (1 - u) + tables[c, a + 1, b + 1] * u
-                        values[n, m, c] = upper * (1 - v) + lower * v
-                    dy, dx = dy / radius, dx / radius
-                    curve = dy * dy + dx * dx - dome
-                    inside = shapes[n, 0] + shapes[n, 1] * dy + shapes[n, 2] * dx + shapes[n, 3] * curve
-                    template = values[n, m, 0]
-                    values[n, m, 1] *= -inside
-                    values[n, m, 2] *= -inside
-                    values[n, m, 3], values[n, m, 4], values[n, m, 5] = template * dy, template * dx, template * curve
-                m += 1
+                outside = y < 0 or x < 0 or y >= height or x >= width
+                if outside or fine_y < 0.0 or fine_x < 0.0 or fine_y >= last or fine_x >= last:
+                    continue
+                pixels[n, m] = places[y, x]
+                a, b = int(fine_y), int(fine_x)
+                v, u = fine_y - a, fine_x - b
+                for c in range(3):
+                    upper = tables[c, a, b] * (1 - u) + tables[c, a, b + 1] * u
+                    lower = tables[c, a + 1, b] * (1 - u) + tables[c, a + 1, b + 1] * u
+                    values[n, m, c] = upper * (1 - v) + lower * v
+                dy, dx = dy / radius, dx / radius
+                curve = dy * dy + dx * dx - dome
+                inside = shapes[n, 0] + shapes[n, 1] * dy + shapes[n, 2] * dx + shapes[n, 3] * curve
+                template = values[n, m, 0]
+                values[n, m, 1] *= -inside
+                values[n, m, 2] *= -inside
+                values[n, m, 3], values[n, m, 4], values[n, m, 5] = template * dy, template * dx, template * curve
+
+
+@compiled()
+def add_disks(pixels: Any, values: Any, shapes: Any, model: Any) -> None:
+    """Pixels (n, w), values (n, w, 6), shapes (n, 4): the disks are added to model (p,)."""
+    for n in range(pixels.shape[0]):
+        for m in range(pixels.shape[1]):
+            p = pixels[n, m]
+            if p >= 0:
+                model[p] += values[n, m, 0] * shapes[n, 0] + values[n, m, 3] * shapes[n, 1]
+                model[p] += values[n, m, 4] * shapes[n, 2] + values[n, m, 5] * shapes[n, 3]
+
+
+@compiled()
+def normal_equations(
+    pixels: Any, values: Any, nodes: Any, shares: Any, weight: Any, misses: Any, normal: Any, pull: Any
+) -> None:
+    """Pixels (n, w), values (n, w, 6); nodes, shares (p, 4); weight, misses (p,): normal (c, c), pull (c,).
+
+    The weighted normal matrix and right-hand side of 6 n coefficients of disks and those of the background nodes
+    after them are added to; only the lower triangle of the matrix.
+    """
+    number, window = pixels.shape
+    starts = np.zeros(weight.size + 1, np.int64)
+    for n in range(number):
+        for m in range(window):
+            if pixels[n, m] >= 0:
+                starts[pixels[n, m] + 1] += 1
+    for p in range(weight.size):
+        starts[p + 1] += starts[p]
+    entries, filled = np.empty(starts[-1], np.int64), starts[:-1].copy()
+    for n in range(number):
+        for m in range(window):
+            p = pixels[n, m]
+            if p >= 0:
+                entries[filled[p]] = n * window + m
+                filled[p] += 1
+    for p in range(weight.size):
+        for e in range(starts[p], starts[p + 1]):
+            n, m = entries[e] // window, entries[e] % window
+            for c in range(COLUMNS):
+                row, value = n * COLUMNS + c, values[n, m, c] * weight[p]
+                pull[row] += value * misses[p]
+                for d in range(c + 1):
+                    normal[row, n * COLUMNS + d] += value * values[n, m, d]
+                for f in range(starts[p], e):
+                    other, place = entries[f] // window, entries[f] % window
+                    for d in range(COLUMNS):
+                        normal[row, other * COLUMNS + d] += value * values[other, place, d]
+        for i in range(nodes.shape[1]):
+            row, value = number * COLUMNS + nodes[p, i], shares[p, i] * weight[p]
+            pull[row] += value * misses[p]
+            for j in range(nodes.shape[1]):
+                if nodes[p, j] <= nodes[p, i]:
+                    normal[row, number * COLUMNS + nodes[p, j]] += value * shares[p, j]
+            for e in range(starts[p], starts[p + 1]):
+                n, m = entries[e] // window, entries[e] % window
+                for c in range(COLUMNS):
+                    normal[row, n * COLUMNS + c] += value * values[n, m, c]

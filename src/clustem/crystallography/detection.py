@@ -105,9 +105,7 @@ def least_intensity(matches: Matches, use: NDArray[np.bool_], significance: floa
     return float(((significance / 2 + np.sqrt(noise + 0.375)) ** 2 - noise - 0.375) * electron)
 
 
-def candidates(
-    matches: Matches, significance: float, radius: float, taken: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def candidates(matches: Matches, significance: float, radius: float, taken: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return positions (n, 2) of the maxima, strongest first, that are no less than a radius apart and from `taken`."""
     found = matches.intensity == maximum_filter(matches.intensity, 3)
     found &= (matches.significance > significance) & (matches.score > _LEAST_SCORE)

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_array, hstack
+from scipy.linalg import cho_factor, cho_solve, lapack
 
-from clustem.crystallography._peak_kernels import COLUMNS, disk_columns
+from clustem.crystallography._peak_kernels import COLUMNS, add_disks, disk_columns, normal_equations
 from clustem.crystallography.background import Background
 from clustem.crystallography.probe import OVERSAMPLING, Probe
 
@@ -18,9 +17,9 @@ _MISFIT = 0.05  # of the height: how well a template with slopes and dome is exp
 _NODE_SPACING = 3.0  # probe radii between the nodes of the background
 _LEAST_SPACING = 4.0  # px
 _STIFFNESS = 0.1  # weight of the background's second differences, in units of a pixel's
-_STILL = 2e-3  # px: the fit ends when no peak moves more
+_STILL = 3e-3  # px: the fit ends when no peak moves more
 _LONGEST_STEP = 0.4  # px in one round
-_SHAPES = [0, 3, 4, 5]  # columns that are linear in what is fitted
+_SHAPES = [0, 3, 4, 5]  # coefficients that are linear in what is fitted
 _FAINTEST = 1e-9
 
 
@@ -36,24 +35,43 @@ class DiskFit:
         Integrated intensity; slope along y, slope along x and dome inside the disk, each times the intensity.
     errors : (n, 3) float64
         Standard errors of k_y, k_x and intensity, with everything fitted at once.
-    model, background : (k_y, k_x) float64
+    heights : (nodes,) float64
+        Of the background.
     """
 
     positions: NDArray[np.float64]
     shapes: NDArray[np.float64]
     errors: NDArray[np.float64]
-    model: NDArray[np.float64]
-    background: NDArray[np.float64]
+    heights: NDArray[np.float64]
 
     @property
     def intensities(self) -> NDArray[np.float64]:
         """(n,) integrated intensities."""
         return self.shapes[:, 0]
 
+    def only(self, kept: NDArray[np.bool_]) -> DiskFit:
+        """Return the fit with some of its peaks."""
+        return DiskFit(self.positions[kept], self.shapes[kept], self.errors[kept], self.heights)
+
+    def with_more(self, positions: NDArray[np.float64], intensities: NDArray[np.float64]) -> DiskFit:
+        """Return the fit with flat peaks added, as a start of the next one."""
+        shapes = np.zeros((len(positions), 4))
+        shapes[:, 0] = np.maximum(intensities, _FAINTEST)
+        return DiskFit(
+            np.vstack([self.positions, positions]),
+            np.vstack([self.shapes, shapes]),
+            np.vstack([self.errors, np.full((len(positions), 3), np.nan)]),
+            self.heights,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class DiskFitter:
-    """What the fits to patterns of one detector share.
+    """Fits peaks near given positions, and the background, to patterns of one detector at once.
+
+    Every peak is the template times 1 + slopes + dome, polynomials over the disk, because intensity varies inside a
+    disk: with the excitation error, and dynamically. Its edge tells where it is. The least squares are weighted by the
+    counting noise and by how well a disk is described at all; positions by Gauss-Newton steps.
 
     Attributes
     ----------
@@ -66,110 +84,105 @@ class DiskFitter:
     use: NDArray[np.bool_]
     ground: Background = field(init=False)
     dome: float = field(init=False)
+    kept: NDArray[np.int64] = field(init=False)
+    places: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         spacing = max(_LEAST_SPACING, _NODE_SPACING * self.probe.radius)
-        object.__setattr__(self, "ground", Background.over(self.shape, spacing))
-        object.__setattr__(self, "dome", _mean_square_radius(self.probe))
+        kept = np.flatnonzero(self.use.ravel())
+        places = np.full(self.use.size, -1, np.int64)
+        places[kept] = np.arange(len(kept))
+        for name, value in (
+            ("ground", Background.over((self.use.shape[0], self.use.shape[1]), spacing)),
+            ("dome", _mean_square_radius(self.probe)),
+            ("kept", kept),
+            ("places", places.reshape(self.use.shape)),
+        ):
+            object.__setattr__(self, name, value)
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the detector."""
-        return self.use.shape[0], self.use.shape[1]
+    def start(
+        self, pattern: NDArray[np.float64], positions: NDArray[np.float64], intensities: NDArray[np.float64]
+    ) -> DiskFit:
+        """Return flat peaks on a flat background, from which to fit."""
+        level = np.quantile(pattern[self.use], 0.1) if self.use.any() else 0.0
+        nothing = DiskFit(*(np.zeros((0, n)) for n in (2, 4, 3)), np.full(len(self.ground.stiffness), level))
+        return nothing.with_more(positions, intensities)
 
     def fit(
-        self,
-        pattern: NDArray[np.float64],
-        variance: NDArray[np.float64],
-        positions: NDArray[np.float64],
-        intensities: NDArray[np.float64],
-        *,
-        rounds: int = 15,
+        self, pattern: NDArray[np.float64], variance: NDArray[np.float64], start: DiskFit, *, rounds: int = 15
     ) -> DiskFit:
-        """Fit peaks near given positions, and the background, to a pattern at once.
-
-        Every peak is the template times 1 + slopes + dome, polynomials over the disk, because intensity varies
-        inside a disk: with the excitation error, and dynamically. Its edge tells where it is. The least squares are
-        weighted by the counting noise and by how well a disk is described at all; positions by Gauss-Newton steps.
-        """
-        kept = np.flatnonzero(self.use.ravel())
-        basis, data, noise = self.ground.basis[kept], pattern.ravel()[kept], variance.ravel()[kept]
-        heights = np.full(basis.shape[1], np.quantile(data, 0.1))
-        positions = positions.astype(np.float64)
-        shapes = np.zeros((len(positions), 4))
-        shapes[:, 0] = np.maximum(intensities, _FAINTEST)
-        for turn in range(rounds + 1):
-            columns = self.columns(positions, shapes)
-            disks = columns[kept]
-            model = disks @ _coefficients(shapes)
+        """Fit a pattern (k_y, k_x) of known variance from `start`, in so many rounds at most."""
+        data, noise = pattern.ravel()[self.kept], variance.ravel()[self.kept]
+        nodes, shares = self.ground.nodes[self.kept], self.ground.shares[self.kept]
+        positions, shapes, heights = start.positions.copy(), start.shapes.copy(), start.heights.copy()
+        disks = COLUMNS * len(shapes)
+        for turn in range(rounds):
+            pixels, values = self._columns(positions, shapes, self.places)
+            model = np.zeros(len(data))
+            add_disks(pixels, values, shapes, model)
             weight = 1 / (noise + (_MISFIT * np.maximum(model, 0)) ** 2)
-            design = csr_array(hstack([disks, basis]))
-            misses = data - model - basis @ heights
-            normal, pull = self._normal_equations(design, weight, misses, shapes, heights)
-            factor = cho_factor(normal)
-            if turn == rounds:
-                break
-            step = cho_solve(factor, pull)
-            heights = heights + step[COLUMNS * len(shapes) :]
-            change = step[: COLUMNS * len(shapes)].reshape(-1, COLUMNS)
+            misses = data - model - (heights[nodes] * shares).sum(axis=1)
+            normal, pull = np.zeros((disks + len(heights),) * 2), np.zeros(disks + len(heights))
+            normal_equations(pixels, values, nodes, shares, weight, misses, normal, pull)
+            self._add_prior(normal, pull, shapes, heights, float(np.median(weight)))
+            factor = cho_factor(normal, lower=True, check_finite=False)
+            step = cho_solve(factor, pull, check_finite=False)
+            heights = heights + step[disks:]
+            change = step[:disks].reshape(-1, COLUMNS)
             shapes = shapes + change[:, _SHAPES]
             shapes[:, 0] = np.maximum(shapes[:, 0], _FAINTEST)
             moves = np.clip(change[:, 1:3], -_LONGEST_STEP, _LONGEST_STEP)
             positions = positions + moves
-            if np.abs(moves).max(initial=0) < _STILL:
-                rounds = turn + 1
-        spread = np.diag(cho_solve(factor, np.eye(len(normal))))[: COLUMNS * len(shapes)].reshape(-1, COLUMNS)
-        ground = (self.ground.basis @ heights).reshape(self.shape)
-        whole = (columns @ _coefficients(shapes)).reshape(self.shape) + ground
-        return DiskFit(positions, shapes, np.sqrt(spread[:, [1, 2, 0]]), whole, ground)
+            if np.abs(moves).max(initial=0) < _STILL or turn == rounds - 1:
+                break
+        inverse = lapack.dpotri(factor[0], lower=1)[0]
+        spread = np.diag(inverse)[:disks].reshape(-1, COLUMNS)
+        return DiskFit(positions, shapes, np.sqrt(spread[:, [1, 2, 0]]), heights)
 
-    def columns(self, positions: NDArray[np.float64], shapes: NDArray[np.float64]) -> csr_array:
-        """Return what each coefficient of each peak adds to each pixel, sparse (pixels, 6 n)."""
-        number, reach = len(positions), int(np.ceil(self.probe.half))
-        pixels = np.empty((number, (2 * reach + 1) ** 2, 2), np.int64)
-        values = np.empty((*pixels.shape[:2], COLUMNS))
+    def disks(self, fit: DiskFit, *, only: int | None = None) -> NDArray[np.float64]:
+        """Return the disks of a fit (k_y, k_x), or one of them, without the background."""
+        which = slice(None) if only is None else slice(only, only + 1)
+        everywhere = np.arange(self.use.size, dtype=np.int64).reshape(self.use.shape)
+        pixels, values = self._columns(fit.positions[which], fit.shapes[which], everywhere)
+        model = np.zeros(self.use.size)
+        add_disks(pixels, values, fit.shapes[which], model)
+        return model.reshape(self.use.shape)
+
+    def background(self, fit: DiskFit) -> NDArray[np.float64]:
+        """Return the background of a fit, (k_y, k_x)."""
+        return (fit.heights[self.ground.nodes] * self.ground.shares).sum(axis=1).reshape(self.use.shape)
+
+    def _columns(
+        self, positions: NDArray[np.float64], shapes: NDArray[np.float64], places: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        reach = int(np.ceil(self.probe.half))
+        pixels = np.empty((len(positions), (2 * reach + 1) ** 2), np.int64)
+        values = np.empty((*pixels.shape, COLUMNS))
+        probe = self.probe
         disk_columns(
-            self.probe.tables, OVERSAMPLING, self.probe.radius, self.dome, positions, shapes, reach, pixels, values
+            probe.tables, OVERSAMPLING, probe.radius, self.dome, positions, shapes, reach, places, pixels, values
         )
-        inside = ((pixels >= 0) & (pixels < self.shape)).all(axis=-1) & (values[..., 0] != 0)
-        peak, place = np.nonzero(inside)
-        rows = pixels[peak, place] @ [self.shape[1], 1]
-        entries = (
-            values[peak, place].ravel(),
-            (np.repeat(rows, COLUMNS), (peak[:, None] * COLUMNS + range(COLUMNS)).ravel()),
-        )
-        return csr_array(entries, shape=(self.use.size, COLUMNS * number))
+        return pixels, values
 
-    def _normal_equations(
+    def _add_prior(
         self,
-        design: csr_array,
-        weight: NDArray[np.float64],
-        misses: NDArray[np.float64],
+        normal: NDArray[np.float64],
+        pull: NDArray[np.float64],
         shapes: NDArray[np.float64],
         heights: NDArray[np.float64],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return matrix and right-hand side of the step, with what is known before: moderate shapes, a smooth ground."""
-        weighted = csr_array(design.multiply(weight[:, None]))
-        normal = (design.T @ weighted).toarray()
-        pull = weighted.T @ misses
+        weight: float,
+    ) -> None:
+        """Add what is known before: moderate slopes and domes, a smooth background."""
         disks = COLUMNS * len(shapes)
         known = np.zeros((len(shapes), COLUMNS))
         known[:, 3:] = 1 / (_SLOPE * shapes[:, :1]) ** 2
         pull[:disks] -= (known * np.pad(shapes[:, 1:], ((0, 0), (3, 0)))).ravel()
-        bend = self.ground.stiffness * (_STIFFNESS * np.median(weight))
+        bend = self.ground.stiffness * (_STIFFNESS * weight)
         normal[disks:, disks:] += bend
         pull[disks:] -= bend @ heights
         diagonal = np.einsum("ii->i", normal)
         diagonal[:disks] += known.ravel()
         diagonal += 1e-9 * diagonal + 1e-12 * diagonal.mean()
-        return normal, pull
-
-
-def _coefficients(shapes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the coefficients (6 n,) of the columns of :meth:`DiskFitter.columns`; those of moves are 0."""
-    every = np.zeros((len(shapes), COLUMNS))
-    every[:, _SHAPES] = shapes
-    return every.ravel()
 
 
 def _mean_square_radius(probe: Probe) -> float:

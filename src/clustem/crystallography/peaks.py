@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from clustem.crystallography.disks import DiskFit, DiskFitter
 from clustem.crystallography.probe import Probe
 
 _PASSES = 3  # of looking for peaks in what the ones before leave
+_FIRST_ROUNDS = 6  # of fitting, before the next pass
+_LEAST_ERRORS = 2.5  # standard errors of its intensity that a peak keeps in the common fit
 _MISFIT = 0.1  # of the height of a disk: what is left of it is not taken for a peak
 _DRIFT = 1.5  # probe radii that a peak may move from where it was seen
 _MERGED = 0.6  # probe radii below which two peaks are one
@@ -48,62 +50,54 @@ class Finder:
         """Find the peaks of the mean of so many patterns; `beam` is where the direct beam is, if it can be seen."""
         variance = self.counting.variance(pattern, positions)
         use, probe = self.fitter.use, self.fitter.probe
-        places = np.zeros((0, 2)) if beam is None else beam[None]
-        heights = np.full(len(places), pattern[use].max() / probe.image.max())
-        fit = self.fitter.fit(pattern, variance, places, heights, rounds=6)
-        first, least = len(places), np.nan
+        first = np.zeros((0, 2)) if beam is None else beam[None]
+        fit = self.fitter.start(pattern, first, np.full(len(first), pattern[use].max(initial=0) / probe.image.max()))
+        fit = self.fitter.fit(pattern, variance, fit, rounds=_FIRST_ROUNDS)
+        least = np.nan
         for _ in range(passes):
-            disks = fit.model - fit.background
-            matches = match(
-                pattern - disks, (_MISFIT * disks) ** 2, use, self.template, self.counting, positions
-            )
+            disks = self.fitter.disks(fit)
+            misfit = (_MISFIT * disks) ** 2
+            matches = match(pattern - disks, misfit, use, self.template, self.counting, positions)
             least = least_intensity(matches, use, self.significance, self.counting.gain / positions)
             new = candidates(matches, self.significance, probe.radius, fit.positions)
             if not len(new):
                 break
             y, x = new.astype(int).T
-            starts = np.vstack([fit.positions, new])
-            fit = self.fitter.fit(pattern, variance, starts, np.append(fit.intensities, matches.intensity[y, x]))
-            fit = self._weeded(pattern, variance, fit, starts, first)
-        return Found(fit, bool(first), self._scores(pattern, fit), least)
+            start = fit.with_more(new, matches.intensity[y, x])
+            fit = self.fitter.fit(pattern, variance, start, rounds=_FIRST_ROUNDS)
+            fit = fit.only(self._good(fit, start.positions, len(first)))
+        starts = fit.positions
+        fit = self.fitter.fit(pattern, variance, fit)
+        fit = fit.only(self._good(fit, starts, len(first)))
+        return Found(fit, bool(len(first)), self._scores(pattern, fit), least)
 
-    def _weeded(
-        self,
-        pattern: NDArray[np.float64],
-        variance: NDArray[np.float64],
-        fit: DiskFit,
-        starts: NDArray[np.float64],
-        first: int,
-    ) -> DiskFit:
-        """Return the fit without peaks that faded, wandered off or joined a stronger one; the first stay."""
-        radius = self.fitter.probe.radius
-        good = fit.intensities > self.significance / 2 * fit.errors[:, 2]
+    def _good(self, fit: DiskFit, starts: NDArray[np.float64], first: int) -> NDArray[np.bool_]:
+        """Return which peaks have neither faded nor wandered off nor joined a stronger one; the first always."""
+        radius, (height, width) = self.fitter.probe.radius, self.fitter.use.shape
+        good = fit.intensities > _LEAST_ERRORS * fit.errors[:, 2]
         good &= np.hypot(*(fit.positions - starts).T) < max(_DRIFT * radius, 2.0)
         y, x = np.rint(fit.positions).astype(int).T
-        height, width = self.fitter.shape
         good &= (y >= 0) & (x >= 0) & (y < height) & (x < width)
         good[:first] = True
-        for strong in np.argsort(-fit.intensities, kind="stable"):
+        order = np.argsort(-fit.intensities, kind="stable")
+        for rank, strong in enumerate(order):
             if good[strong]:
-                apart = np.hypot(*(fit.positions - fit.positions[strong]).T)
-                weaker = (apart < max(_MERGED * radius, 1.0)) & (np.arange(len(good)) >= first)
-                weaker[strong] = False
-                good &= ~(weaker & (fit.intensities <= fit.intensities[strong]))
-        if good.all():
-            return fit
-        return self.fitter.fit(pattern, variance, fit.positions[good], fit.intensities[good])
+                weaker = order[rank + 1 :]
+                apart = np.hypot(*(fit.positions[weaker] - fit.positions[strong]).T)
+                good[weaker[(apart < max(_MERGED * radius, 1.0)) & (weaker >= first)]] = False
+        return good
 
     def _scores(self, pattern: NDArray[np.float64], fit: DiskFit) -> NDArray[np.float64]:
         """Return the correlation of template and pattern around every peak, the others taken away."""
-        columns = self.fitter.columns(fit.positions, fit.shapes)
-        left, used = (pattern - fit.model).ravel(), self.fitter.use.ravel()
-        y, x = np.indices(self.fitter.shape).reshape(2, -1)
-        reach = self.fitter.probe.radius + 2
+        left = pattern - self.fitter.disks(fit)
+        reach = int(np.ceil(self.fitter.probe.radius + 2))
         scores = np.zeros(len(fit.positions))
-        for n, place in enumerate(fit.positions):
-            near = np.flatnonzero(used & (np.abs(y - place[0]) <= reach) & (np.abs(x - place[1]) <= reach))
-            own = columns[near][:, [6 * n, 6 * n + 3, 6 * n + 4, 6 * n + 5]].toarray()
-            data, template = left[near] + own @ fit.shapes[n], own[:, 0]
-            if len(near) > 2 and data.std() > 0 and template.std() > 0:
+        flat = replace(fit, shapes=fit.shapes * [1, 0, 0, 0])
+        for n, (y, x) in enumerate(np.rint(fit.positions).astype(int)):
+            around = slice(max(0, y - reach), y + reach + 1), slice(max(0, x - reach), x + reach + 1)
+            used = self.fitter.use[around]
+            data = (left + self.fitter.disks(fit, only=n))[around][used]
+            template = self.fitter.disks(flat, only=n)[around][used]
+            if data.size > 2 and data.std() > 0 and template.std() > 0:
                 scores[n] = np.corrcoef(data, template)[0, 1]
         return scores

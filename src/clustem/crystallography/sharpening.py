@@ -66,9 +66,11 @@ def sharpened_probe(
         total = (logarithms[0] / _RADIUS_PRIOR) ** 2 + (logarithms[1] / _BLUR_PRIOR) ** 2
         for k, window in zip(some, windows, strict=True):
             variance = counting.variance(patterns[k], positions[k])
-            fit = DiskFitter(probe, window).fit(patterns[k], variance, *chosen[k], rounds=5)
-            spread = variance + (_MISFIT * np.maximum(fit.model - fit.background, 0)) ** 2
-            total += (((patterns[k] - fit.model) ** 2 / spread)[window]).sum()
+            fitter = DiskFitter(probe, window)
+            fit = fitter.fit(patterns[k], variance, fitter.start(patterns[k], *chosen[k]), rounds=5)
+            disks = fitter.disks(fit)
+            spread = variance + (_MISFIT * np.maximum(disks, 0)) ** 2
+            total += (((patterns[k] - disks - fitter.background(fit)) ** 2 / spread)[window]).sum()
         return float(total)
 
     best = minimize(
