@@ -28,7 +28,9 @@ def relrod(error: float, thickness: float, swing: float) -> float:
 
 
 @compiled()
-def project(g: Array, matrix: Array, wavelength: float, reach: float, precession: float, near: Array, flat: Array) -> int:
+def project(
+    g: Array, matrix: Array, wavelength: float, reach: float, precession: float, near: Array, flat: Array
+) -> int:
     """Fill near with the reflections g (N, 3) closer to the Ewald sphere than reach, and flat (N, 2) with their x, y.
 
     reach grows by precession · |g|. Returns their number.
@@ -73,7 +75,14 @@ def pair(flat: Array, number: int, strain: Array, peaks: Array, radius: float, p
 
 @compiled()
 def fit_plane(
-    flat: Array, number: int, partner: Array, weight: Array, peaks: Array, precision: Array, stiffness: float, found: Array
+    flat: Array,
+    number: int,
+    partner: Array,
+    weight: Array,
+    peaks: Array,
+    precision: Array,
+    stiffness: float,
+    found: Array,
 ) -> None:
     """Fill found (4,) with the turn and the strains xx, yy, xy that bring spots flat to their peaks (n, 2).
 
@@ -222,19 +231,59 @@ def refine(
         pair(flat, number, state[2:5], peaks, radius, partner)
         judge(flat, number, partner, state[2:5], peaks, last_radius, to_detector, centre, mask, blocked, visible, trust)
         faint = brightness(
-            g, intensity, near, number, partner, visible, matrix, wavelength, state[0], precession, amplitude, floor, expected
+            g,
+            intensity,
+            near,
+            number,
+            partner,
+            visible,
+            matrix,
+            wavelength,
+            state[0],
+            precession,
+            amplitude,
+            floor,
+            expected,
         )
         point[0], point[1], point[2] = 0.0, 0.0, np.log(state[0])
         step = 0.012 if cycle == 0 else 0.004
         state[5] = descend(
-            g, intensity, near, number, partner, visible, matrix, wavelength, precession, faint, amplitude, trust,
-            settings[4], settings[5], step, point, expected,
+            g,
+            intensity,
+            near,
+            number,
+            partner,
+            visible,
+            matrix,
+            wavelength,
+            precession,
+            faint,
+            amplitude,
+            trust,
+            settings[4],
+            settings[5],
+            step,
+            point,
+            expected,
         )
         matrix[:] = tilted(matrix, point[0], point[1])
         state[0] = np.exp(point[2])
     spread_of_tilt(
-        g, intensity, near, number, partner, visible, matrix, wavelength, state[0], precession, faint, amplitude, trust,
-        expected, covariance,
+        g,
+        intensity,
+        near,
+        number,
+        partner,
+        visible,
+        matrix,
+        wavelength,
+        state[0],
+        precession,
+        faint,
+        amplitude,
+        trust,
+        expected,
+        covariance,
     )
 
 
@@ -361,8 +410,22 @@ def descend(
     low, high = np.log(thinnest), np.log(thickest)
     for k in range(4):
         values[k] = -value_at(
-            corners[k], g, intensity, near, number, partner, visible, matrix, wavelength, precession, faint, amplitude,
-            trust, low, high, expected,
+            corners[k],
+            g,
+            intensity,
+            near,
+            number,
+            partner,
+            visible,
+            matrix,
+            wavelength,
+            precession,
+            faint,
+            amplitude,
+            trust,
+            low,
+            high,
+            expected,
         )
     for _ in range(60):
         order = np.argsort(values)
@@ -372,8 +435,22 @@ def descend(
         middle = (corners[0] + corners[1] + corners[2]) / 3.0
         trial[0] = 2.0 * middle - corners[3]
         first = -value_at(
-            trial[0], g, intensity, near, number, partner, visible, matrix, wavelength, precession, faint, amplitude,
-            trust, low, high, expected,
+            trial[0],
+            g,
+            intensity,
+            near,
+            number,
+            partner,
+            visible,
+            matrix,
+            wavelength,
+            precession,
+            faint,
+            amplitude,
+            trust,
+            low,
+            high,
+            expected,
         )
         if values[0] <= first < values[2]:
             corners[3], values[3] = trial[0], first
@@ -385,8 +462,22 @@ def descend(
         else:
             trial[1] = middle - 0.5 * (middle - corners[3])
         second = -value_at(
-            trial[1], g, intensity, near, number, partner, visible, matrix, wavelength, precession, faint, amplitude,
-            trust, low, high, expected,
+            trial[1],
+            g,
+            intensity,
+            near,
+            number,
+            partner,
+            visible,
+            matrix,
+            wavelength,
+            precession,
+            faint,
+            amplitude,
+            trust,
+            low,
+            high,
+            expected,
         )
         if second < min(first, values[3]):
             corners[3], values[3] = trial[1], second
@@ -396,8 +487,22 @@ def descend(
             for k in range(1, 4):
                 corners[k] = 0.5 * (corners[0] + corners[k])
                 values[k] = -value_at(
-                    corners[k], g, intensity, near, number, partner, visible, matrix, wavelength, precession, faint,
-                    amplitude, trust, low, high, expected,
+                    corners[k],
+                    g,
+                    intensity,
+                    near,
+                    number,
+                    partner,
+                    visible,
+                    matrix,
+                    wavelength,
+                    precession,
+                    faint,
+                    amplitude,
+                    trust,
+                    low,
+                    high,
+                    expected,
                 )
     best = int(np.argmin(values))
     point[:] = corners[best]
@@ -464,8 +569,22 @@ def spread_of_tilt(
         for b in range(3):
             point[0], point[1] = (a - 1) * step, (b - 1) * step
             value = value_at(
-                point, g, intensity, near, number, partner, visible, matrix, wavelength, precession, faint, amplitude,
-                trust, -20.0, 20.0, expected,
+                point,
+                g,
+                intensity,
+                near,
+                number,
+                partner,
+                visible,
+                matrix,
+                wavelength,
+                precession,
+                faint,
+                amplitude,
+                trust,
+                -20.0,
+                20.0,
+                expected,
             )
             values[a, b] = 0.5 * count * np.log(max(1e-6, 1.0 - value * value))
     xx = (values[2, 1] - 2.0 * values[1, 1] + values[0, 1]) / step**2
@@ -480,6 +599,20 @@ def spread_of_tilt(
         covariance[0, 0] = covariance[1, 1] = np.inf
     point[0], point[1] = 0.0, 0.0
     value_at(
-        point, g, intensity, near, number, partner, visible, matrix, wavelength, precession, faint, amplitude, trust,
-        -20.0, 20.0, expected,
+        point,
+        g,
+        intensity,
+        near,
+        number,
+        partner,
+        visible,
+        matrix,
+        wavelength,
+        precession,
+        faint,
+        amplitude,
+        trust,
+        -20.0,
+        20.0,
+        expected,
     )

@@ -12,12 +12,12 @@ from clustem.calibration import Calibration
 from clustem.crystallography.centring import friedel_centre
 from clustem.crystallography.counting import Counting, reached_pixels
 from clustem.crystallography.frames import to_sample
-from clustem.crystallography.peaks import Finder, Found
+from clustem.crystallography.peaks import BeamFitter, Finder, Found
 from clustem.crystallography.probe import Probe
 from clustem.crystallography.record import COLUMNS, Peaks
 from clustem.crystallography.sharpening import sharpened_probe
 from clustem.errors import InputError
-from clustem.surveying import load_mask
+from clustem.surveying import annular_mask, load_mask
 from clustem.surveying.beam import Beam, find_beam
 
 if TYPE_CHECKING:
@@ -77,10 +77,8 @@ def find_peaks(averages: Averages, *, probe: Probe | ArrayLike | None = None, ma
     counting = Counting.of(averages, use)
     beam = _direct_beam(averages, use)
     patterns = [np.asarray(pattern, np.float64) for pattern in averages.patterns]
-    template, text, warnings = _probe(probe, averages, patterns, use, counting, beam)
-    finder = Finder.of(template, use, counting)
-    start = beam.centre if beam.found else None
-    found = [finder.find(pattern, int(n), start) for pattern, n in zip(patterns, averages.positions, strict=True)]
+    finder, text, warnings = _finder(probe, averages, patterns, use, counting, beam)
+    found = [finder.find(pattern, int(n)) for pattern, n in zip(patterns, averages.positions, strict=True)]
     guess = beam.centre if averages.calibration.centre_px is None else np.array(averages.calibration.centre_px)
     centres = np.array([_centre(one, guess, shape) for one in found]).reshape(-1, 2)
     return Peaks(
@@ -89,44 +87,55 @@ def find_peaks(averages: Averages, *, probe: Probe | ArrayLike | None = None, ma
         calibration=averages.calibration,
         shape=shape,
         mask=use,
-        radius=template.radius,
+        radius=finder.fitter.probe.radius,
         noise_intensity=np.array([one.least for one in found]),
         probe=text,
         warnings=warnings,
     )
 
 
-def _direct_beam(averages: Averages, use: NDArray[np.bool_]) -> Beam:
+def _mean(averages: Averages) -> NDArray[np.float64]:
     if not len(averages.patterns):
-        return find_beam(np.zeros(use.shape), use, None)
-    mean = np.average(averages.patterns, axis=0, weights=averages.positions).astype(np.float64)
-    return find_beam(mean, use, averages.calibration.centre_px or tuple(averages.centre_px.tolist()))
+        return np.zeros(averages.patterns.shape[1:])
+    return np.average(averages.patterns, axis=0, weights=averages.positions).astype(np.float64)
 
 
-def _probe(
+def _direct_beam(averages: Averages, use: NDArray[np.bool_]) -> Beam:
+    centre = (float(averages.centre_px[0]), float(averages.centre_px[1]))
+    return find_beam(_mean(averages), use, averages.calibration.centre_px or centre)
+
+
+def _finder(
     probe: Probe | ArrayLike | None,
     averages: Averages,
     patterns: list[NDArray[np.float64]],
     use: NDArray[np.bool_],
     counting: Counting,
     beam: Beam,
-) -> tuple[Probe, str, tuple[str, ...]]:
-    """Return the template, what it is in words, and what is to be warned of."""
-    if isinstance(probe, Probe):
-        return probe, probe.kind, ()
+) -> tuple[Finder, str, tuple[str, ...]]:
+    """Return the finder, what its template is in words, and what is to be warned of."""
     if probe is not None:
-        return Probe.measured(probe), "measured", ()
+        template = probe if isinstance(probe, Probe) else Probe.measured(probe)
+        fitter = BeamFitter.of(template, use, beam.centre) if beam.found else None
+        return Finder.of(template, use, counting, fitter), template.kind, ()
     radius, source, warnings = _radius(averages.calibration, beam)
     if radius < _LEAST_DISK:
-        return Probe.spot(max(0.5 * radius, 0.4)), f"spot, from the {source}", warnings
-    first = Finder.of(Probe.disk(radius), use, counting)
+        template = Probe.spot(max(0.5 * radius, 0.4))
+        fitter = BeamFitter.of(template, use, beam.centre) if beam.found else None
+        return Finder.of(template, use, counting, fitter), f"spot, from the {source}", warnings
+    fitter = None
+    if beam.found:
+        mean, number = _mean(averages), int(averages.positions.sum())
+        light = mean[annular_mask(use.shape, centre_px=beam.centre, outer_px=radius + 1) & use].sum()
+        own = sharpened_probe([mean], [number], [(beam.centre[None], np.array([light]))], use, counting, radius)
+        fitter, radius = BeamFitter.of(own, use, beam.centre), own.radius
     brightest = np.argsort(-averages.electrons, kind="stable")[:_SHARPENED]
-    some = [patterns[k] for k in brightest]
-    numbers = [int(averages.positions[k]) for k in brightest]
-    start = beam.centre if beam.found else None
-    fits = [first.find(pattern, n, start, passes=1) for pattern, n in zip(some, numbers, strict=True)]
-    peaks = [(one.fit.positions[one.beam :], one.fit.intensities[one.beam :]) for one in fits]
-    return sharpened_probe(some, numbers, peaks, use, counting, radius), f"disk, from the {source} and peaks", warnings
+    some, numbers = [patterns[k] for k in brightest], [int(averages.positions[k]) for k in brightest]
+    first = Finder.of(Probe.disk(radius), use, counting, fitter)
+    fits = [first.find(pattern, number, passes=1).fit for pattern, number in zip(some, numbers, strict=True)]
+    peaks = [(fit.positions, fit.intensities) for fit in fits]
+    template = sharpened_probe(some, numbers, peaks, use, counting, radius)
+    return Finder.of(template, use, counting, fitter), f"disk, from the {source} and peaks", warnings
 
 
 def _radius(calibration: Calibration, beam: Beam) -> tuple[float, str, tuple[str, ...]]:
@@ -149,8 +158,8 @@ def _radius(calibration: Calibration, beam: Beam) -> tuple[float, str, tuple[str
 
 
 def _centre(found: Found, guess: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
-    if found.beam:
-        return found.fit.positions[0]
+    if np.isfinite(found.centre).all():
+        return found.centre
     return friedel_centre(found.fit.positions, found.fit.intensities, guess, shape)
 
 
@@ -159,8 +168,7 @@ def _table(found: list[Found], centres: NDArray[np.float64], calibration: Calibr
 
     parts = []
     for index, one in enumerate(found):
-        peaks = np.arange(int(one.beam), len(one.fit.positions))
-        peaks = peaks[np.argsort(-one.fit.intensities[peaks], kind="stable")]
+        peaks = np.argsort(-one.fit.intensities, kind="stable")
         k, errors = one.fit.positions[peaks], one.fit.errors[peaks]
         g = to_sample(k, centres[index], calibration)
         size = calibration.inv_angstrom_per_px or 1.0

@@ -78,9 +78,10 @@ def make_templates(
     for frame in frames:
         g = reflections.g @ frame.T
         error = excitation_errors(g, wavelength)
-        weight = reflections.length**power_length * (
-            reflections.intensity * np.exp(-0.5 * (error / relrod) ** 2)
-        ) ** power_intensity
+        weight = (
+            reflections.length**power_length
+            * (reflections.intensity * np.exp(-0.5 * (error / relrod) ** 2)) ** power_intensity
+        )
         near = np.flatnonzero(np.abs(error) < 3 * relrod)
         near = near[np.argsort(-weight[near], kind="stable")[:_MOST_SPOTS]]
         column = np.rint(np.arctan2(g[near, 1], g[near, 0]) / (2 * np.pi) * turns).astype(np.int32) % turns
@@ -125,15 +126,11 @@ def match_pattern(
     zones = len(templates.frames)
     scores, angles = np.empty((zones, 2, 2), np.float32), np.empty((zones, 2, 2), np.int64)
     apart = int(round(_SECOND_DEG / 360 * templates.turns))
-    correlate_zones(
-        rows, templates.first, templates.shell, templates.column, templates.weight, apart, scores, angles
-    )
+    correlate_zones(rows, templates.first, templates.shell, templates.column, templates.weight, apart, scores, angles)
     order = np.argsort(-scores.ravel(), kind="stable")[: 40 * most]
     matrices = _orientations(order, angles.ravel()[order], templates)
     chosen = np.empty(most, np.int64)
-    number = choose_distinct(
-        matrices, templates.crystal.rotations, 1 + 2 * np.cos(np.deg2rad(apart_deg)), chosen
-    )
+    number = choose_distinct(matrices, templates.crystal.rotations, 1 + 2 * np.cos(np.deg2rad(apart_deg)), chosen)
     chosen = chosen[:number]
     return matrices[chosen], scores.ravel()[order][chosen].astype(np.float64)
 

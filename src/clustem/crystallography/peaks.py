@@ -22,12 +22,46 @@ _MERGED = 0.6  # probe radii below which two peaks are one
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Peaks of one pattern: `fit` with the direct beam first if `beam`; score and significance of each."""
+    """Peaks of one pattern.
+
+    Attributes
+    ----------
+    fit : DiskFit
+    centre : (2,) float64
+        Of the direct beam, NaN if it is not seen.
+    scores : (n,) float64
+        Correlation of every peak with the template.
+    least : float
+        Intensity that a peak must have to be told from the noise.
+    """
 
     fit: DiskFit
-    beam: bool
+    centre: NDArray[np.float64]
     scores: NDArray[np.float64]
     least: float
+
+
+@dataclass(frozen=True, eq=False)
+class BeamFitter:
+    """Fits the direct beam alone: its edge is sharper than those of the peaks, so it has a probe of its own."""
+
+    fitter: DiskFitter
+    start: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, probe: Probe, use: NDArray[np.bool_], start: NDArray[np.float64]) -> BeamFitter:
+        """Return the fitter for a beam near `start`, (y, x) px."""
+        y, x = np.indices(use.shape)
+        return cls(DiskFitter(probe, use & (np.hypot(y - start[0], x - start[1]) <= probe.half)), start)
+
+    def fit(
+        self, pattern: NDArray[np.float64], variance: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the centre (y, x) and the direct beam (k_y, k_x)."""
+        within = pattern[self.fitter.use]
+        above = np.array([(within - np.median(within)).clip(0).sum()])
+        fit = self.fitter.fit(pattern, variance, self.fitter.start(pattern, self.start[None], above))
+        return fit.positions[0], self.fitter.disks(fit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,29 +69,44 @@ class Finder:
     """Finds the peaks of one pattern after the other."""
 
     fitter: DiskFitter
+    beam: BeamFitter | None
     counting: Counting
     template: Template
     significance: float
 
     @classmethod
-    def of(cls, probe: Probe, use: NDArray[np.bool_], counting: Counting) -> Finder:
+    def of(cls, probe: Probe, use: NDArray[np.bool_], counting: Counting, beam: BeamFitter | None) -> Finder:
         """Return the finder for a probe."""
-        return cls(DiskFitter(probe, use), counting, Template.of(probe), least_significance(use, probe))
+        return cls(DiskFitter(probe, use), beam, counting, Template.of(probe), least_significance(use, probe))
 
-    def find(
-        self, pattern: NDArray[np.float64], positions: int, beam: NDArray[np.float64] | None, *, passes: int = _PASSES
-    ) -> Found:
-        """Find the peaks of the mean of so many patterns; `beam` is where the direct beam is, if it can be seen."""
-        variance = self.counting.variance(pattern, positions)
-        use, probe = self.fitter.use, self.fitter.probe
-        first = np.zeros((0, 2)) if beam is None else beam[None]
-        fit = self.fitter.start(pattern, first, np.full(len(first), pattern[use].max(initial=0) / probe.image.max()))
-        fit = self.fitter.fit(pattern, variance, fit, rounds=_FIRST_ROUNDS)
-        least = np.nan
+    def find(self, pattern: NDArray[np.float64], positions: int, *, passes: int = _PASSES) -> Found:
+        """Find the peaks of the mean of so many patterns."""
+        variance, centre = self.counting.variance(pattern, positions), np.full(2, np.nan)
+        misfit = np.zeros(pattern.shape)
+        if self.beam is not None:
+            centre, beam = self.beam.fit(pattern, variance)
+            pattern, misfit = pattern - beam, (_MISFIT * beam) ** 2
+        fit, least = self._look(pattern, variance + misfit, misfit, positions, passes)
+        starts = fit.positions
+        fit = self.fitter.fit(pattern, variance + misfit, fit)
+        fit = fit.only(self._good(fit, starts))
+        return Found(fit, centre, self._scores(pattern, fit), least)
+
+    def _look(
+        self,
+        pattern: NDArray[np.float64],
+        variance: NDArray[np.float64],
+        misfit: NDArray[np.float64],
+        positions: int,
+        passes: int,
+    ) -> tuple[DiskFit, float]:
+        """Return a first fit of what is seen, and later of what is seen in what is left; and the least intensity."""
+        use, probe, least = self.fitter.use, self.fitter.probe, np.nan
+        fit = self.fitter.start(pattern, np.zeros((0, 2)), np.zeros(0))
         for _ in range(passes):
             disks = self.fitter.disks(fit)
-            misfit = (_MISFIT * disks) ** 2
-            matches = match(pattern - disks, misfit, use, self.template, self.counting, positions)
+            missed = misfit + (_MISFIT * disks) ** 2
+            matches = match(pattern - disks, missed, use, self.template, self.counting, positions)
             least = least_intensity(matches, use, self.significance, self.counting.gain / positions)
             new = candidates(matches, self.significance, probe.radius, fit.positions)
             if not len(new):
@@ -65,26 +114,22 @@ class Finder:
             y, x = new.astype(int).T
             start = fit.with_more(new, matches.intensity[y, x])
             fit = self.fitter.fit(pattern, variance, start, rounds=_FIRST_ROUNDS)
-            fit = fit.only(self._good(fit, start.positions, len(first)))
-        starts = fit.positions
-        fit = self.fitter.fit(pattern, variance, fit)
-        fit = fit.only(self._good(fit, starts, len(first)))
-        return Found(fit, bool(len(first)), self._scores(pattern, fit), least)
+            fit = fit.only(self._good(fit, start.positions))
+        return fit, least
 
-    def _good(self, fit: DiskFit, starts: NDArray[np.float64], first: int) -> NDArray[np.bool_]:
-        """Return which peaks have neither faded nor wandered off nor joined a stronger one; the first always."""
+    def _good(self, fit: DiskFit, starts: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which peaks have neither faded nor wandered off nor joined a stronger one."""
         radius, (height, width) = self.fitter.probe.radius, self.fitter.use.shape
         good = fit.intensities > _LEAST_ERRORS * fit.errors[:, 2]
         good &= np.hypot(*(fit.positions - starts).T) < max(_DRIFT * radius, 2.0)
         y, x = np.rint(fit.positions).astype(int).T
         good &= (y >= 0) & (x >= 0) & (y < height) & (x < width)
-        good[:first] = True
         order = np.argsort(-fit.intensities, kind="stable")
         for rank, strong in enumerate(order):
             if good[strong]:
                 weaker = order[rank + 1 :]
                 apart = np.hypot(*(fit.positions[weaker] - fit.positions[strong]).T)
-                good[weaker[(apart < max(_MERGED * radius, 1.0)) & (weaker >= first)]] = False
+                good[weaker[apart < max(_MERGED * radius, 1.0)]] = False
         return good
 
     def _scores(self, pattern: NDArray[np.float64], fit: DiskFit) -> NDArray[np.float64]:

@@ -94,7 +94,9 @@ def structure_factors(crystal: Crystal, *, max_g: float = 1.5, debye_waller: boo
     hkl, g, length = hkl[near], g[near], length[near]
     structure = (crystal if debye_waller else at_rest(crystal)).to_structure()
     calculator = gemmi.StructureFactorCalculatorE(structure.cell)
-    amplitude = np.array([calculator.calculate_sf_from_small_structure(structure, tuple(index)) for index in hkl.tolist()])
+    amplitude = np.array(
+        [calculator.calculate_sf_from_small_structure(structure, tuple(index)) for index in hkl.tolist()]
+    )
     intensity = np.abs(amplitude) ** 2
     if len(hkl) == 0 or not intensity.max() > 0:
         raise InputError(f"max_g: {crystal.name} has no reflection up to {max_g:g} 1/Å; a larger one is needed")
