@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from clustem.calibration import Calibration as Calibration
     from clustem.crystallography import Peaks as Peaks
     from clustem.crystallography import Probe as Probe
+    from clustem.crystallography import Strain as Strain
     from clustem.crystallography import find_peaks as find_peaks
+    from clustem.crystallography import fit_strain as fit_strain
     from clustem.errors import InputError as InputError
     from clustem.errors import MissingFileError as MissingFileError
     from clustem.errors import OutputError as OutputError
@@ -72,7 +74,7 @@ _HOME = {
         "segment",
         "similarity_map",
     ),
-    "crystallography": ("Peaks", "Probe", "find_peaks"),
+    "crystallography": ("Peaks", "Probe", "Strain", "find_peaks", "fit_strain"),
     "results": ("Results", "open_results"),
     "pipeline": ("run",),
 }
