@@ -13,6 +13,7 @@ from clustem.averaging import Averages
 _LEAST_POSITIONS = 4
 _LEAST_PIXELS = 1000
 _BINS = 20  # of the mean, over which the variance is followed
+_RANGE = 3.0  # of the mean; over less of it, a floor cannot be told from a gain
 _NEARLY = 0.1  # a gain this close to 1 with next to no floor is that of counts
 _SMOOTHING = 1.0  # px, of the mean that the noise is taken from
 _LEAST_COUNTS = 0.02  # electrons that are expected in a pixel of all positions together, at least
@@ -49,7 +50,9 @@ class Counting:
             return cls()
         order = lit[np.argsort(mean[lit], kind="stable")][: len(lit) // 2]
         x, y = ([part.mean() for part in np.array_split(values[order], _BINS)] for values in (mean, variance))
-        slope, floor = np.polyfit(x, y, 1, w=1 / np.maximum(y, _SAME * np.max(y) + 1e-300))
+        slope, floor = float(np.sum(y) / np.sum(x)), 0.0
+        if x[-1] > _RANGE * x[0]:
+            slope, floor = np.polyfit(x, y, 1, w=1 / np.maximum(y, _SAME * np.max(y) + 1e-300))
         if not slope > 0 or (abs(slope - 1) < _NEARLY and abs(floor) < _NEARLY * np.max(x)):
             return cls()
         return cls(float(slope), max(float(floor), 0.0))
@@ -60,12 +63,13 @@ class Counting:
 
     def variance(self, pattern: NDArray[np.float64], positions: int) -> NDArray[np.float64]:
         """Return the variance of every pixel of the mean (k_y, k_x) of so many patterns."""
-        expected = np.maximum(gaussian_filter(pattern, _SMOOTHING), self.least(positions))
-        return (self.gain * expected + self.floor) / positions + (_SAME * pattern.max()) ** 2
+        expected: NDArray[np.float64] = np.maximum(gaussian_filter(pattern, _SMOOTHING), self.least(positions))
+        variance: NDArray[np.float64] = (self.gain * expected + self.floor) / positions
+        return variance + (_SAME * pattern.max()) ** 2
 
 
 def reached_pixels(averages: Averages) -> NDArray[np.bool_]:
-    """Return the detector pixels (k_y, k_x) that electrons can reach: not those in large blocks without a single one."""
+    """Return the detector pixels (k_y, k_x) that electrons reach: not those in large blocks without a single one."""
     shape = averages.patterns.shape[1:]
     dark = (averages.patterns == 0).all(axis=0) if len(averages.patterns) else np.zeros(shape, bool)
     blocks = binary_opening(dark, np.ones((_DARK_BLOCK, _DARK_BLOCK)))

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, lapack
+from scipy.ndimage import maximum_filter
 
 from clustem.crystallography._peak_kernels import COLUMNS, add_disks, disk_columns, normal_equations
 from clustem.crystallography.background import Background
 from clustem.crystallography.probe import OVERSAMPLING, Probe
 
 _SLOPE = 0.4  # standard deviation of the slopes and the dome inside a disk, in units of its mean height
-_MISFIT = 0.05  # of the height: how well a template with slopes and dome is expected to describe a disk
+_MISFIT = 0.03  # of the height: how well a template with slopes and dome is expected to describe a disk
 _NODE_SPACING = 3.0  # probe radii between the nodes of the background
 _LEAST_SPACING = 4.0  # px
 _STIFFNESS = 0.1  # weight of the background's second differences, in units of a pixel's
@@ -120,7 +121,7 @@ class DiskFitter:
             pixels, values = self._columns(positions, shapes, self.places)
             model = np.zeros(len(data))
             add_disks(pixels, values, shapes, model)
-            weight = 1 / (noise + (_MISFIT * np.maximum(model, 0)) ** 2)
+            weight = 1 / (noise + (_MISFIT * self._heights(model)) ** 2)
             misses = data - model - (heights[nodes] * shares).sum(axis=1)
             normal, pull = np.zeros((disks + len(heights),) * 2), np.zeros(disks + len(heights))
             normal_equations(pixels, values, nodes, shares, weight, misses, normal, pull)
@@ -151,6 +152,16 @@ class DiskFitter:
     def background(self, fit: DiskFit) -> NDArray[np.float64]:
         """Return the background of a fit, (k_y, k_x)."""
         return (fit.heights[self.ground.nodes] * self.ground.shares).sum(axis=1).reshape(self.use.shape)
+
+    def _heights(self, model: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the height of the disks at and beside every kept pixel, so that edges count as much as what they end.
+
+        Where a disk is a little beside its place, pixels without model would otherwise outweigh all others.
+        """
+        image = np.zeros(self.use.size)
+        image[self.kept] = model
+        heights: NDArray[np.float64] = maximum_filter(image.reshape(self.use.shape), 3).ravel()[self.kept]
+        return heights
 
     def _columns(
         self, positions: NDArray[np.float64], shapes: NDArray[np.float64], places: NDArray[np.int64]

@@ -57,7 +57,7 @@ def find_peaks(averages: Averages, *, probe: Probe | ArrayLike | None = None, ma
     twenty, and correlates with the template by more than 0.5, is a peak. All peaks of a pattern, the direct beam and
     a smooth background are then fitted together, each disk with slopes and a dome inside, so that overlapping disks
     do not move each other and contrast inside a disk does not move it either. What is left is searched twice more.
-    The standard errors are those of this fit: counting noise, and 5 % of every disk's height that the model may miss.
+    The standard errors are those of this fit: counting noise, and 3 % of every disk's height that the model may miss.
     The beam centre is the fitted direct beam; where there is none, the centre of the Friedel pairs. About 0.5 s per
     pattern of 128×128 pixels.
 

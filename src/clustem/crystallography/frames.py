@@ -34,12 +34,12 @@ def detector_matrix(calibration: Calibration) -> NDArray[np.float64]:
 
 
 def to_sample(k: ArrayLike, centre: ArrayLike, calibration: Calibration) -> NDArray[np.float64]:
-    """Return (g_y, g_x) in the sample frame, (..., 2), of detector pixels `k` (..., 2); 1/Å, or px if not calibrated."""
+    """Return (g_y, g_x) in the sample frame, in 1/Å or, not calibrated, px, of detector pixels `k` (..., 2)."""
     offset: NDArray[np.float64] = np.asarray(k, np.float64) - np.asarray(centre, np.float64)
     return offset @ detector_matrix(calibration).T
 
 
 def to_detector(g: ArrayLike, centre: ArrayLike, calibration: Calibration) -> NDArray[np.float64]:
-    """Return the detector pixels (k_y, k_x), (..., 2), of (g_y, g_x) in the sample frame; the inverse of `to_sample`."""
+    """Return the detector pixels (k_y, k_x) of (g_y, g_x), (..., 2), in the sample frame: the inverse of `to_sample`."""
     back = np.asarray(g, np.float64) @ np.linalg.inv(detector_matrix(calibration)).T
     return back + np.asarray(centre, np.float64)

@@ -105,8 +105,9 @@ def _reach(peaks: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
 
 def _hits(lattice: NDArray[np.float64], peaks: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
     indices = np.rint(peaks @ np.linalg.inv(lattice).T)
-    on: NDArray[np.bool_] = np.hypot(*(peaks - indices @ lattice.T).T) < _reach(peaks, radius)
-    return on & (indices != 0).any(axis=1)
+    near = np.hypot(*(peaks - indices @ lattice.T).T) < _reach(peaks, radius)
+    on: NDArray[np.bool_] = near & (indices != 0).any(axis=1)
+    return on
 
 
 def _score(
@@ -138,4 +139,5 @@ def _reduced(lattice: NDArray[np.float64]) -> NDArray[np.float64]:
             break
         first, second = second, first
     found = np.column_stack([first, second])
-    return found * [1, np.sign(np.linalg.det(found))]
+    found[:, 1] *= np.sign(np.linalg.det(found))
+    return found

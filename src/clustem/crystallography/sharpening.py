@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 from scipy.optimize import minimize
 
 from clustem.crystallography.counting import Counting
@@ -69,7 +70,7 @@ def sharpened_probe(
             fitter = DiskFitter(probe, window)
             fit = fitter.fit(patterns[k], variance, fitter.start(patterns[k], *chosen[k]), rounds=5)
             disks = fitter.disks(fit)
-            spread = variance + (_MISFIT * np.maximum(disks, 0)) ** 2
+            spread = variance + (_MISFIT * maximum_filter(disks, 3)) ** 2
             total += (((patterns[k] - disks - fitter.background(fit)) ** 2 / spread)[window]).sum()
         return float(total)
 

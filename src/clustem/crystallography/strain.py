@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _CENTRE_ERROR = 0.02  # px
 _SHEAR = 0.01  # standard deviation of the shear out of the plane, which moves reflections like a tilt does
 _POSITION_ERROR = 0.015  # px, of every peak at least: what the template does not describe
+_COMPONENTS = ("e_xx", "e_yy", "e_xy", "omega")
 _ROUNDS = 4  # of indexing and fitting
 _LARGEST_ERROR = 0.02  # of a component; above, there is no strain to speak of
 _SUSPICIOUS = 0.02  # median dilatation that the size of a pixel explains better than strain does
@@ -117,7 +118,7 @@ def fit_strain(peaks: Peaks, orientations: Oriented | None = None, *, reference:
     deformations = np.array([_deformation(one.fit) for one in fits]).reshape(-1, 2, 2)
     if isinstance(reference, int) and np.isnan(deformations[reference - 1, 0, 0]):
         raise InputError(f"reference: domain {reference} has no strain itself: {fits[reference - 1].reason}")
-    return _assembled(fits, compare(deformations, turn, reference), peaks, reference)
+    return _assembled(fits, compare(deformations, turn, reference), reference)
 
 
 def _checked(reference: Reference | None, peaks: Peaks, orientations: Oriented | None) -> Reference:
@@ -226,10 +227,11 @@ def _fit(peaks: Peaks, label: int, candidates: Candidates, tilt: float) -> Index
 
 
 def _deformation(fit: PlaneFit | None) -> NDArray[np.float64]:
-    return np.full((2, 2), np.nan) if fit is None else np.linalg.inv(fit.matrix).T
+    deformation: NDArray[np.float64] = np.full((2, 2), np.nan) if fit is None else np.linalg.inv(fit.matrix).T
+    return deformation
 
 
-def _assembled(fits: list[Indexed], comparison: Comparison, peaks: Peaks, reference: Reference) -> Strain:
+def _assembled(fits: list[Indexed], comparison: Comparison, reference: Reference) -> Strain:
     number = len(fits)
     values, errors = np.full((number, 4), np.nan), np.full((number, 4), np.nan)
     deformations, reasons = np.full((number, 2, 2), np.nan), []
@@ -252,8 +254,8 @@ def _assembled(fits: list[Indexed], comparison: Comparison, peaks: Peaks, refere
         values[:, 3] = errors[:, 3] = np.nan
     scales = [np.nan if one.fit is None else one.fit.scale for one in fits]
     return Strain(
-        *values.T,
-        *errors.T,
+        **dict(zip(_COMPONENTS, values.T, strict=True)),
+        **{f"{name}_error": error for name, error in zip(_COMPONENTS, errors.T, strict=True)},
         deformation=deformations,
         reflections=np.array([len(one.rows) for one in fits], np.int64),
         residual=np.array(scales),
@@ -271,10 +273,11 @@ def _warnings(values: NDArray[np.float64], reference: Reference) -> tuple[str, .
     dilatation = float(np.median(known[:, :2].mean(axis=1)))
     if abs(dilatation) < _SUSPICIOUS:
         return ()
-    return (
+    text = (
         f"All domains are strained by {dilatation:.1%} in the median: rather the size of a pixel or the cell of the "
-        "crystal is wrong by as much.",
+        "crystal is wrong by as much."
     )
+    return (text,)
 
 
 def _table(fits: list[Indexed]) -> pd.DataFrame:
