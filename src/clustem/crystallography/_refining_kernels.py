@@ -299,6 +299,19 @@ def turn_about_beam(matrix: Array, angle: float) -> Array:
 
 
 @compiled()
+def shine(
+    g: Array, brightness: Array, matrix: Array, wavelength: float, thickness: float, precession: float, intensity: Array
+) -> None:
+    """Fill intensity (N,) of reflections g (N, 3) with |F|² brightness (N,) times their relrods."""
+    for j in range(g.shape[0]):
+        z = matrix[2, 0] * g[j, 0] + matrix[2, 1] * g[j, 1] + matrix[2, 2] * g[j, 2]
+        square = g[j, 0] * g[j, 0] + g[j, 1] * g[j, 1] + g[j, 2] * g[j, 2]
+        intensity[j] = brightness[j] * relrod(
+            z + 0.5 * wavelength * square, thickness, precession * np.sqrt(square)
+        )
+
+
+@compiled()
 def weigh(
     g: Array,
     intensity: Array,
@@ -311,15 +324,10 @@ def weigh(
     weight: Array,
 ) -> None:
     """Fill weight, 0 … 1, with how surely each spot is excited: faint ones may be paired with what is not theirs."""
-    largest = 0.0
+    shine(g[near[:number]], intensity[near[:number]], matrix, wavelength, thickness, precession, weight)
+    largest = max(weight[:number].max(), 1e-300) if number > 0 else 1.0
     for i in range(number):
-        j = near[i]
-        z = matrix[2, 0] * g[j, 0] + matrix[2, 1] * g[j, 1] + matrix[2, 2] * g[j, 2]
-        square = g[j, 0] * g[j, 0] + g[j, 1] * g[j, 1] + g[j, 2] * g[j, 2]
-        weight[i] = intensity[j] * relrod(z + 0.5 * wavelength * square, thickness, precession * np.sqrt(square))
-        largest = max(largest, weight[i])
-    for i in range(number):
-        weight[i] = np.sqrt(weight[i] / largest) if largest > 0.0 else 1.0
+        weight[i] = np.sqrt(weight[i] / largest)
 
 
 @compiled()

@@ -1,0 +1,50 @@
+"""How beams scatter into each other in a crystal: the interaction of every two beams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import expm
+
+from clustem.crystallography.crystals import Crystal
+from clustem.crystallography.structure_factors import Reflections, structure_factors
+
+_REST_KEV = 510.99895  # energy of an electron at rest
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scattering:
+    """Fourier coefficients of the scattering potential of a crystal for electrons of one energy.
+
+    Attributes
+    ----------
+    coefficients : (2m + 1, 2m + 1, 2m + 1) complex128
+        U(hkl) in 1/Å², at index hkl + m; 0 for the mean potential, which turns all beams alike.
+    wavelength : float
+        In Å.
+    """
+
+    coefficients: NDArray[np.complex128]
+    wavelength: float
+
+    @classmethod
+    def of(cls, crystal: Crystal, *, max_g: float, energy_keV: float, wavelength: float) -> Scattering:
+        """Compute the coefficients up to `max_g` in 1/Å: twice what the beams reach."""
+        reflections: Reflections = structure_factors(crystal, max_g=max_g)
+        most = int(np.abs(reflections.hkl).max())
+        coefficients = np.zeros((2 * most + 1,) * 3, np.complex128)
+        strength = (1 + energy_keV / _REST_KEV) / (np.pi * crystal.volume)
+        coefficients[tuple((reflections.hkl + most).T)] = strength * reflections.amplitude
+        return cls(coefficients, wavelength)
+
+    def slice_matrix(self, hkl: NDArray[np.int64], thickness: float) -> NDArray[np.complex64]:
+        """Return the matrix (N, N) that a slice of `thickness` Å is for beams (N, 3): exp(iπ t U / K)."""
+        most = self.coefficients.shape[0] // 2
+        difference = hkl[:, None] - hkl[None]
+        known = (np.abs(difference) <= most).all(axis=-1)
+        place = np.clip(difference, -most, most) + most
+        interaction = np.where(known, self.coefficients[tuple(np.moveaxis(place, -1, 0))], 0)
+        matrix: NDArray[np.complex64] = expm(1j * np.pi * thickness * self.wavelength * interaction).astype(np.complex64)
+        return matrix
