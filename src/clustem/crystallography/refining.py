@@ -79,7 +79,7 @@ class Beam:
 
 
 def refine_kinematic(
-    pattern: Pattern, reflections: Reflections, rotation: Array, *, beam: Beam, thickness: float = 60.0
+    pattern: Pattern, reflections: Reflections, rotation: Array, *, beam: Beam, thickness: float = 40.0
 ) -> Fit:
     """Fit orientation, thickness and strain in the plane with sinc² relrods, from a start within two degrees or so."""
     settings = np.array([_REACH, *_PAIRING, _STRAIN**-2, *_THICKNESS, _CYCLES])

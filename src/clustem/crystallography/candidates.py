@@ -1,0 +1,109 @@
+"""The few orientations, of all candidate crystals, that may have made a pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.crystallography.crystals import Crystal
+from clustem.crystallography.matching import Templates, make_templates, match_pattern
+from clustem.crystallography.misfit import misfit
+from clustem.crystallography.pattern import Pattern
+from clustem.crystallography.refining import Beam, Fit, refine_dynamical, refine_kinematic
+from clustem.crystallography.rotations import HALF_TURN, misorientation_deg
+from clustem.crystallography.scattering import Scattering
+from clustem.crystallography.structure_factors import Reflections, structure_factors
+
+Array = NDArray[np.float64]
+
+_MATCHED_LENGTH = 1.6  # 1/Å; longer reflections say little about where the zone is and make templates slow
+_REFINED_LENGTH = 2.4
+_SAME_DEG = 1.5  # orientations nearer to each other than this are one candidate
+_STARTS = 12  # matches that are refined
+_TURNED = 3  # of these, the best ones are also tried turned by 180° about the beam
+_KEPT = 6  # refined matches that are looked at dynamically
+_TRUSTED = 2  # of these, the ones that matched best before they were refined
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Library:
+    """A candidate crystal with everything that is computed once for it."""
+
+    crystal: Crystal
+    templates: Templates
+    reflections: Reflections
+    scattering: Scattering | None
+
+    @classmethod
+    def of(
+        cls, crystal: Crystal, *, beam: Beam, energy_keV: float, reach: float, step_deg: float, dynamical: bool
+    ) -> Library:
+        """Compute templates, reflections and, for the dynamical fit, how beams scatter into each other."""
+        longest = min(_REFINED_LENGTH, 1.05 * reach + 0.2)
+        matched = structure_factors(crystal, max_g=min(_MATCHED_LENGTH, 1.05 * reach))
+        scattering = None
+        if dynamical:
+            scattering = Scattering.of(
+                crystal, max_g=2 * min(longest, 1.9), energy_keV=energy_keV, wavelength=beam.wavelength
+            )
+        templates = make_templates(crystal, matched, wavelength=beam.wavelength, step_deg=step_deg)
+        return cls(crystal, templates, structure_factors(crystal, max_g=longest), scattering)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Candidate:
+    """A fitted orientation of a crystal, with its misfit."""
+
+    crystal: Crystal
+    fit: Fit
+    misfit: float
+
+
+def find_candidates(pattern: Pattern, library: Library, *, beam: Beam) -> list[Candidate]:
+    """Return the orientations of one crystal that may have made a pattern, the least misfit first."""
+    near = np.hypot(*pattern.g.T) < _MATCHED_LENGTH
+    starts, _ = match_pattern(pattern.g[near], pattern.intensity[near], library.templates, most=_STARTS)
+    if not len(starts):
+        return []
+    starts = np.concatenate([starts, HALF_TURN @ starts[:_TURNED]])
+    return improve(pattern, library, starts, beam=beam)
+
+
+def improve(pattern: Pattern, library: Library, starts: Array, *, beam: Beam) -> list[Candidate]:
+    """Fit from several orientations (n, 3, 3), and return the distinct results, the least misfit first."""
+    fits = [refine_kinematic(pattern, library.reflections, start, beam=beam) for start in starts]
+    ranked = _distinct(sorted(fits, key=lambda fit: -fit.score), library.crystal)
+    if library.scattering is None:
+        fits = ranked
+    else:
+        # a simplex may end beside the optimum, so the best matches stay, whatever became of them
+        fits = _distinct([*ranked[: _KEPT - _TRUSTED], *fits[:_TRUSTED], *ranked[_KEPT - _TRUSTED :]], library.crystal)
+        fits = [_dynamical(pattern, library, fit, beam) for fit in fits[:_KEPT]]
+        for best in sorted(fits, key=lambda fit: misfit(pattern, fit))[:2]:
+            turned = refine_kinematic(pattern, library.reflections, HALF_TURN @ best.rotation, beam=beam)
+            if all(_apart(turned, fit, library.crystal) > _SAME_DEG for fit in fits):
+                fits.append(_dynamical(pattern, library, turned, beam))
+    found = sorted((Candidate(library.crystal, fit, misfit(pattern, fit)) for fit in fits), key=lambda c: c.misfit)
+    chosen = _distinct([candidate.fit for candidate in found], library.crystal)
+    return [candidate for candidate in found if any(candidate.fit is fit for fit in chosen)]
+
+
+def _dynamical(pattern: Pattern, library: Library, fit: Fit, beam: Beam) -> Fit:
+    assert library.scattering is not None
+    return refine_dynamical(pattern, library.reflections, library.scattering, fit, beam=beam)
+
+
+def _apart(first: Fit, second: Fit, crystal: Crystal) -> float:
+    return float(misorientation_deg(first.rotation, second.rotation, crystal.rotations))
+
+
+def _distinct(fits: Sequence[Fit], crystal: Crystal) -> list[Fit]:
+    """Keep the first of those that are the same within `_SAME_DEG`."""
+    kept: list[Fit] = []
+    for fit in fits:
+        if all(_apart(fit, other, crystal) > _SAME_DEG for other in kept):
+            kept.append(fit)
+    return kept
