@@ -1,9 +1,26 @@
 """Crystallography of averaged patterns: Bragg peaks, orientation, phase and strain."""
 
+from clustem.crystallography.crystals import Crystal, Site, read_crystal
 from clustem.crystallography.finding import find_peaks
+from clustem.crystallography.orientations import Orientations
+from clustem.crystallography.orienting import match_orientations
 from clustem.crystallography.probe import Probe
 from clustem.crystallography.record import Peaks
 from clustem.crystallography.strain import fit_strain
 from clustem.crystallography.strain_record import Strain
+from clustem.crystallography.structure_factors import Reflections, structure_factors
 
-__all__ = ["Peaks", "Probe", "Strain", "find_peaks", "fit_strain"]
+__all__ = [
+    "Crystal",
+    "Orientations",
+    "Peaks",
+    "Probe",
+    "Reflections",
+    "Site",
+    "Strain",
+    "find_peaks",
+    "fit_strain",
+    "match_orientations",
+    "read_crystal",
+    "structure_factors",
+]

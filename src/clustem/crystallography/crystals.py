@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ def read_crystal(path: str | Path, *, name: str | None = None) -> Crystal:
     Parameters
     ----------
     path : str or Path
-        The file; of several structures in it the first is taken.
+        The file; of several structures in it the first is taken. ``"clustem:Au"`` is gold, which comes with the package.
     name : str, optional
         What the phase is to be called; by default the name of the file without its ending.
 
@@ -199,10 +200,11 @@ def read_crystal(path: str | Path, *, name: str | None = None) -> Crystal:
 
     Examples
     --------
-    >>> from importlib.resources import files
-    >>> read_crystal(str(files("clustem") / "data" / "Au.cif")).cell[0]
-    4.07825
+    >>> read_crystal("clustem:Au").cell[0]
+    4.0782
     """
+    if isinstance(path, str) and path.startswith("clustem:"):
+        path = Path(str(files("clustem") / "data" / f"{path.removeprefix('clustem:')}.cif"))
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"crystal: there is no file {path}")

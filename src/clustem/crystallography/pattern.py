@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -72,6 +72,16 @@ class Pattern:
             mask=peaks.mask,
             blocked=_BLOCKED_RADII * peaks.radius * size,
             rows=rows,
+        )
+
+    def scaled(self, factor: float) -> Pattern:
+        """Return the pattern with all scattering vectors longer by a factor."""
+        return replace(
+            self,
+            g=self.g * factor,
+            g_error=self.g_error * factor,
+            to_detector=self.to_detector / factor,
+            blocked=self.blocked * factor,
         )
 
     @cached_property

@@ -1,0 +1,209 @@
+"""match_orientations: orientation and phase of every averaged pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.crystallography.candidates import Candidate, Library, find_candidates
+from clustem.crystallography.crystals import Crystal
+from clustem.crystallography.misfit import explained, probabilities, shares
+from clustem.crystallography.orientations import Orientations
+from clustem.crystallography.pattern import Pattern
+from clustem.crystallography.record import Peaks
+from clustem.crystallography.refining import Beam
+from clustem.crystallography.scaling import measure_scale
+from clustem.crystallography.tabulating import angle_errors, candidate_table, indexed_table
+from clustem.errors import InputError
+
+Array = NDArray[np.float64]
+
+_MOST = 5  # candidates per domain
+_FEWEST_PEAKS = 3
+_LEAST_SCORE = 0.5  # below this correlation, no crystal explains the pattern
+_LEAST_EXPLAINED = 0.5  # nor below this share of its amplitude
+_SURE = 0.93  # probability of the best candidate below which a domain is ambiguous
+_SCALE_OFF = 0.02  # relative error of the pixel size from which there is a warning
+_COLUMNS = (
+    "score",
+    "probability",
+    "reliability",
+    "explained",
+    "angle_error_in_plane_deg",
+    "angle_error_out_of_plane_deg",
+    "scale",
+    "thickness_nm",
+)
+
+
+def match_orientations(
+    peaks: Peaks,
+    crystals: Crystal | Sequence[Crystal],
+    *,
+    step_deg: float = 1.0,
+    precession_deg: float = 0.0,
+    dynamical: bool = True,
+) -> Orientations:
+    """Find the orientation and the phase of every averaged pattern.
+
+    Parameters
+    ----------
+    peaks : Peaks
+        With a calibrated pixel size and energy.
+    crystals : Crystal or sequence of Crystal
+        The candidate phases.
+    step_deg : float
+        Distance of the orientations that are compared first, 0.25 to 5 degrees; the best of them are then refined.
+    precession_deg : float
+        Angle of a precessed beam; 0 = the beam stands still.
+    dynamical : bool
+        Whether the best candidates are compared with beams that scatter into each other, as they do in all but the
+        thinnest crystals; not with a precessed beam. Without it, matching is about three times as fast and errs more often.
+
+    Returns
+    -------
+    Orientations
+
+    Raises
+    ------
+    InputError
+        If the peaks are not calibrated, or there is no crystal, or two of one name.
+
+    Notes
+    -----
+    Every pattern is correlated with the expected patterns of all zones and azimuths, and with their mirror images (doi
+    10.1017/S1431927622000101). The best are refined continuously on the peaks: three angles, thickness and the strain in
+    the plane, with kinematic intensities; then, with dynamical ones (beams coupled by the Fourier coefficients of the
+    potential, propagated slice by slice), tilt and thickness. What is turned by 180° about the beam is always
+    tried too. Candidates of all crystals are ranked by their misfit, which counts peaks that are not expected as well
+    as expected spots without a peak. See docs/orientation.md for what the figures mean and how good they are.
+
+    Examples
+    --------
+    >>> import clustem
+    >>> scan = clustem.open_scan("clustem:film_au")
+    >>> labels = np.zeros(scan.scan_shape, int)
+    >>> labels[2:9, 30:38] = 1
+    >>> peaks = clustem.find_peaks(clustem.average(scan, labels))
+    >>> gold = clustem.read_crystal("clustem:Au")
+    >>> clustem.match_orientations(peaks, gold).phase.tolist()
+    ['Au']
+    """
+    crystals = _checked(peaks, crystals, step_deg, precession_deg)
+    wavelength, energy = peaks.calibration.wavelength_angstrom, peaks.calibration.energy_keV
+    assert wavelength is not None
+    assert energy is not None
+    beam = Beam(wavelength, float(np.deg2rad(precession_deg)))
+    patterns = [Pattern.of(peaks, label) for label in range(1, peaks.number + 1)]
+    scale = measure_scale(patterns, crystals, beam=beam)
+    patterns = [pattern.scaled(1 / scale) for pattern in patterns]
+    reach = max((pattern.reach for pattern in patterns), default=1.0)
+    libraries = [
+        Library.of(
+            crystal,
+            beam=beam,
+            energy_keV=energy,
+            reach=reach,
+            step_deg=step_deg,
+            dynamical=dynamical and precession_deg == 0,
+        )
+        for crystal in crystals
+    ]
+    answers = [_answer(pattern, libraries, beam) for pattern in patterns]
+    return _record(answers, patterns, crystals, scale)
+
+
+def _checked(peaks: Peaks, crystals: Any, step_deg: float, precession_deg: float) -> tuple[Crystal, ...]:
+    crystals = (crystals,) if isinstance(crystals, Crystal) else tuple(crystals)
+    if not crystals or not all(isinstance(crystal, Crystal) for crystal in crystals):
+        raise InputError(f"crystals: expected one or more crystals, made by read_crystal, got {crystals!r}")
+    names = [crystal.name for crystal in crystals]
+    if len(set(names)) < len(names):
+        raise InputError(f"crystals: two have the same name, of {', '.join(names)}; read_crystal takes another `name`")
+    if peaks.calibration.inv_angstrom_per_px is None:
+        raise InputError("peaks: the size of a detector pixel is needed for orientations; calibrate inv_angstrom_per_px")
+    if peaks.calibration.energy_keV is None:
+        raise InputError("peaks: the energy of the electrons is needed for orientations; calibrate energy_keV")
+    if not 0.25 <= step_deg <= 5:
+        raise InputError(f"step_deg: expected 0.25 to 5 degrees, got {step_deg!r}")
+    if not 0 <= precession_deg <= 5:
+        raise InputError(f"precession_deg: expected 0 to 5 degrees, got {precession_deg!r}")
+    return crystals
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Answer:
+    """What was found for one pattern: candidates, best first, their probabilities and shares, and why there are none."""
+
+    candidates: list[Candidate]
+    probability: Array
+    share: Array
+    reliability: float = np.nan
+    reason: str = ""
+
+
+def _answer(pattern: Pattern, libraries: list[Library], beam: Beam) -> _Answer:
+    empty = np.zeros(0)
+    if len(pattern.g) < _FEWEST_PEAKS:
+        return _Answer([], empty, empty, reason=f"fewer than {_FEWEST_PEAKS} peaks")
+    found = [candidate for library in libraries for candidate in find_candidates(pattern, library, beam=beam)]
+    if not found:
+        return _Answer([], empty, empty, reason="no reflection where the peaks are")
+    found.sort(key=lambda candidate: candidate.misfit)
+    probability = probabilities(np.array([candidate.misfit for candidate in found]))
+    same = [candidate.crystal is found[0].crystal for candidate in found]
+    best = found[0].fit
+    lost = best.score < _LEAST_SCORE or explained(pattern, best) < _LEAST_EXPLAINED
+    return _Answer(
+        found[:_MOST],
+        probability[:_MOST],
+        shares(pattern, [candidate.fit for candidate in found[:_MOST]]),
+        float(probability[same].sum()),
+        "no crystal explains the peaks" if lost else "",
+    )
+
+
+def _record(
+    answers: list[_Answer], patterns: list[Pattern], crystals: tuple[Crystal, ...], scale: float
+) -> Orientations:
+    """Gather the answers for all patterns."""
+    good = [(i, answer.candidates[0].fit) for i, answer in enumerate(answers) if answer.candidates and not answer.reason]
+    number = len(answers)
+    columns = {name: np.full(number, np.nan) for name in _COLUMNS}
+    rotation = np.full((number, 3, 3), np.nan)
+    phase = [""] * number
+    for i, fit in good:
+        answer, pattern = answers[i], patterns[i]
+        rotation[i], phase[i] = fit.rotation, answer.candidates[0].crystal.name
+        columns["score"][i] = fit.score
+        columns["probability"][i], columns["reliability"][i] = answer.probability[0], answer.reliability
+        columns["explained"][i] = explained(pattern, fit)
+        columns["angle_error_in_plane_deg"][i], columns["angle_error_out_of_plane_deg"][i] = angle_errors(pattern, fit)
+        columns["scale"][i] = scale * (1 - fit.strain[:2].mean())
+        columns["thickness_nm"][i] = fit.thickness / 10
+    return Orientations(
+        rotation=rotation,
+        phase=np.array(phase, dtype=np.str_),
+        ambiguous=~(columns["probability"] >= _SURE),
+        **columns,
+        candidates=candidate_table([(answer.candidates, answer.probability, answer.share) for answer in answers]),
+        indexed=indexed_table([(i, patterns[i], fit) for i, fit in good]),
+        crystals=crystals,
+        reason=np.array([answer.reason for answer in answers], dtype=np.str_),
+        warnings=_warnings(columns["scale"]),
+    )
+
+
+def _warnings(scale: Array) -> tuple[str, ...]:
+    known = scale[np.isfinite(scale)]
+    if not known.size or abs(np.median(known) - 1) <= _SCALE_OFF:
+        return ()
+    off = np.median(known) - 1
+    return (
+        f"pixel size: the scattering vectors are {abs(off):.1%} too {'long' if off > 0 else 'short'} for these crystals; "
+        f"check inv_angstrom_per_px, the camera length and the cell",
+    )
