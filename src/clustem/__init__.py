@@ -12,11 +12,17 @@ if TYPE_CHECKING:
     from clustem.averaging import Averages as Averages
     from clustem.averaging import average as average
     from clustem.calibration import Calibration as Calibration
+    from clustem.crystallography import Crystal as Crystal
+    from clustem.crystallography import Orientations as Orientations
     from clustem.crystallography import Peaks as Peaks
     from clustem.crystallography import Probe as Probe
+    from clustem.crystallography import Site as Site
     from clustem.crystallography import Strain as Strain
     from clustem.crystallography import find_peaks as find_peaks
     from clustem.crystallography import fit_strain as fit_strain
+    from clustem.crystallography import match_orientations as match_orientations
+    from clustem.crystallography import read_crystal as read_crystal
+    from clustem.crystallography import structure_factors as structure_factors
     from clustem.errors import InputError as InputError
     from clustem.errors import MissingFileError as MissingFileError
     from clustem.errors import OutputError as OutputError
@@ -74,7 +80,19 @@ _HOME = {
         "segment",
         "similarity_map",
     ),
-    "crystallography": ("Peaks", "Probe", "Strain", "find_peaks", "fit_strain"),
+    "crystallography": (
+        "Crystal",
+        "Orientations",
+        "Peaks",
+        "Probe",
+        "Site",
+        "Strain",
+        "find_peaks",
+        "fit_strain",
+        "match_orientations",
+        "read_crystal",
+        "structure_factors",
+    ),
     "results": ("Results", "open_results"),
     "pipeline": ("run",),
 }

@@ -55,8 +55,8 @@ def best_thickness(
     """Fill best (2,) with the largest agreement of intensity (slices, N) from slice `first` on, and its slice.
 
     Each beam belongs to its partner among the peaks, −1 = none; those without count against the slice as far as they
-    exceed what an amplitude of `floor` would be. amplitude and trust (n,) are those of the peaks; expected (n,) is filled
-    for the best slice.
+    exceed what an amplitude of `floor` would be. amplitude and trust (n,) are those of the peaks; expected (n,) is
+    filled for the best slice.
     """
     measured = 0.0
     for q in range(amplitude.size):

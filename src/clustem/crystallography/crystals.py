@@ -116,12 +116,17 @@ class Crystal:
     @cached_property
     def reciprocal(self) -> NDArray[np.float64]:
         """(3, 3) columns a*, b*, c* in 1/Å, Cartesian, without 2π: g = reciprocal @ (h, k, l)."""
-        return np.linalg.inv(self.direct).T
+        return np.asarray(np.linalg.inv(self.direct).T, np.float64)
 
     @property
     def laue_class(self) -> str:
         """One of the eleven Laue classes, for example ``"m-3m"``."""
         return str(self._group.laue_str())
+
+    @property
+    def space_group_number(self) -> int:
+        """Number of the space group, 1 to 230."""
+        return int(self._group.number)
 
     @cached_property
     def rotations(self) -> NDArray[np.float64]:
@@ -178,7 +183,8 @@ def read_crystal(path: str | Path, *, name: str | None = None) -> Crystal:
     Parameters
     ----------
     path : str or Path
-        The file; of several structures in it the first is taken. ``"clustem:Au"`` is gold, which comes with the package.
+        The file; of several structures in it the first is taken. ``"clustem:Au"`` is gold, which comes with the
+        package.
     name : str, optional
         What the phase is to be called; by default the name of the file without its ending.
 

@@ -72,7 +72,7 @@ def make_templates(
     The weight of a spot is |g|^power_length · (|F|² exp(−s²/2 relrod²))^power_intensity, doi 10.1017/S1431927622000101.
     """
     frames = zone_rotations(sample_zones(crystal, step_deg=step_deg))
-    turns = int(round(360 / step_deg))
+    turns = round(360 / step_deg)
     shells, shell_of = _shells(reflections.length)
     first, parts = [0], []
     for frame in frames:
@@ -85,7 +85,7 @@ def make_templates(
         near = np.flatnonzero(np.abs(error) < 3 * relrod)
         near = near[np.argsort(-weight[near], kind="stable")[:_MOST_SPOTS]]
         column = np.rint(np.arctan2(g[near, 1], g[near, 0]) / (2 * np.pi) * turns).astype(np.int32) % turns
-        parts.append((shell_of[near], column, weight[near] / max(np.linalg.norm(weight[near]), 1e-300)))
+        parts.append((shell_of[near], column, weight[near] / max(float(np.linalg.norm(weight[near])), 1e-300)))
         first.append(first[-1] + near.size)
     shell, column, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Templates(
@@ -120,12 +120,12 @@ def match_pattern(
     `apart_deg` from a better one are left out.
     """
     weight = np.maximum(intensity, 0.0) ** power_intensity
-    weight /= max(np.linalg.norm(weight), 1e-300)
+    weight /= max(float(np.linalg.norm(weight)), 1e-300)
     rows = np.empty((templates.shells.size, 2 * templates.turns), np.float32)
     spread_peaks(np.hypot(g[:, 0], g[:, 1]), np.arctan2(g[:, 1], g[:, 0]), weight, templates.shells, width, rows)
     zones = len(templates.frames)
     scores, angles = np.empty((zones, 2, 2), np.float32), np.empty((zones, 2, 2), np.int64)
-    apart = int(round(_SECOND_DEG / 360 * templates.turns))
+    apart = round(_SECOND_DEG / 360 * templates.turns)
     correlate_zones(rows, templates.first, templates.shell, templates.column, templates.weight, apart, scores, angles)
     order = np.argsort(-scores.ravel(), kind="stable")[: 40 * most]
     matrices = _orientations(order, angles.ravel()[order], templates)
@@ -144,8 +144,5 @@ def _orientations(place: NDArray[np.int64], column: NDArray[np.int64], templates
     about_beam[:, 1, 0] = np.sin(turn)
     about_beam[:, 0, 1] = -np.sin(turn)
     about_beam[:, 2, 2] = 1
-    seen = np.where((mirror == 1)[:, None, None], _MIRROR @ templates.frames[zone], templates.frames[zone])
+    seen = np.where((mirror == 1)[:, None, None], MIRROR_PARTNER @ templates.frames[zone], templates.frames[zone])
     return about_beam @ seen
-
-
-_MIRROR = MIRROR_PARTNER

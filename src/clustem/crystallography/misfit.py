@@ -15,27 +15,49 @@ _MODEL_ERROR = 0.15  # relative error of a computed amplitude: thickness variati
 _FLOOR_ERROR = 0.3  # error of any amplitude in units of the faintest that is found: weak peaks may be of other origin
 _FREEDOM = 4.0  # of Student's t: single peaks may be far off
 _TEMPERATURE = 3.0  # peaks are not independent evidence; calibrated on simulated films, see docs/orientation.md
+_STRAIN = 0.015  # strains are expected to be about as large
 _ROUNDS = 5
 
 
 def misfit(pattern: Pattern, fit: Fit) -> float:
-    """Twice the negative logarithm of the likelihood of the amplitudes, up to a constant; 0 is perfect.
+    """Twice the negative logarithm of the likelihood of the peaks, up to a constant; 0 is perfect.
 
-    Errors are those of the counts, a share of the amplitude, and a share of the faintest amplitude that is found; their
-    distribution is Student's t. Spots that are expected brighter than that but have no peak count too.
+    Amplitudes have the errors of the counts, a share of themselves, and a share of the faintest that is found. Spots
+    that are expected brighter than that but have no peak count too, and so do the distances of peaks from their spots,
+    and strains. All but the strains may be far off now and then (Student's t).
     """
     measured, model, floor = pattern.amplitude, np.sqrt(fit.expected), np.sqrt(pattern.floor)
     missing = np.sqrt(fit.missing)
     counting = pattern.intensity_error**2 / (4 * np.maximum(pattern.intensity, 1e-30))
-    scale = (measured @ model) / max(model @ model, 1e-30)
+    scale = (measured @ model) / max(float(model @ model), 1e-30)
     for _ in range(_ROUNDS):
         variance = _variance(measured, scale * model, floor) + counting
         weight = 1 / (variance + (measured - scale * model) ** 2 / _FREEDOM)
-        scale = (weight * measured) @ model / max((weight * model) @ model, 1e-30)
+        scale = (weight * measured) @ model / max(float((weight * model) @ model), 1e-30)
     variance = _variance(measured, scale * model, floor) + counting
     over = np.maximum(0.0, scale * missing - floor)
-    squares = np.concatenate([(measured - scale * model) ** 2 / variance, over**2 / _variance(0.0, scale * missing, floor)])
+    squares = [(measured - scale * model) ** 2 / variance, over**2 / _variance(0.0, scale * missing, floor)]
+    return _robust(np.concatenate([*squares, _offsets(pattern, fit)])) + float(((fit.strain / _STRAIN) ** 2).sum())
+
+
+def misfit_of_nothing(pattern: Pattern) -> float:
+    """Return the misfit of a crystal that scatters nothing."""
+    counting = pattern.intensity_error**2 / (4 * np.maximum(pattern.intensity, 1e-30))
+    variance = _variance(pattern.amplitude, np.zeros(len(pattern.g)), np.sqrt(pattern.floor)) + counting
+    return _robust(pattern.intensity / variance)
+
+
+def _robust(squares: Array) -> float:
     return float(_FREEDOM * np.log1p(squares / _FREEDOM).sum())
+
+
+def _offsets(pattern: Pattern, fit: Fit) -> Array:
+    """Return the squared distances of paired peaks from where they are expected, in units of their variance."""
+    paired = fit.hkl.any(axis=1)
+    xx, yy, xy = fit.strain
+    strained = fit.spots[paired] @ (np.eye(2) - np.array([[xx, xy], [xy, yy]]))
+    squares: Array = ((pattern.g[paired] - strained) ** 2).sum(axis=1) * pattern.precision[paired]
+    return squares
 
 
 def _variance(measured: Array | float, model: Array, floor: float) -> Array:
@@ -54,7 +76,7 @@ def explained(pattern: Pattern, fit: Fit) -> float:
     if not pattern.amplitude.sum() > 0:
         return 0.0
     model = np.sqrt(fit.expected)
-    scale = (pattern.amplitude @ model) / max(model @ model, 1e-30)
+    scale = (pattern.amplitude @ model) / max(float(model @ model), 1e-30)
     hit = np.minimum(scale * model, pattern.amplitude)
     return float(hit.sum() / pattern.amplitude.sum())
 
@@ -68,7 +90,7 @@ def shares(pattern: Pattern, fits: list[Fit]) -> Array:
     target = np.concatenate([pattern.amplitude, np.zeros(len(fits))])
     weight, _ = nnls(np.stack(rows, axis=1), target)
     part = np.array([w * np.sqrt(fit.expected).sum() for w, fit in zip(weight, fits, strict=True)])
-    return part / max(part.sum(), pattern.amplitude.sum(), 1e-30)
+    return np.asarray(part / max(part.sum(), pattern.amplitude.sum(), 1e-30), np.float64)
 
 
 def _lonely(fits: list[Fit], index: int) -> Array:

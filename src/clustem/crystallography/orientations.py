@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Orientations:
-    """Orientation and phase of every domain, made by :func:`clustem.match_orientations`. Index i belongs to label i + 1.
+    """Orientation and phase of every domain, made by :func:`clustem.match_orientations`; i belongs to label i + 1.
 
     Attributes
     ----------
@@ -48,13 +48,13 @@ class Orientations:
     thickness_nm : (K,) float64
         That fits best.
     candidates : pandas.DataFrame
-        At most five rows per domain: `label`, `rank` (1 is the best), `phase`, `score`, `misfit`, `probability`, `share`
-        (of the pattern that it makes together with the other candidates), `misorientation_deg` to the best (NaN between
-        phases), `half_turn` (whether it is the best one turned by 180° about the beam, within 5°), `thickness_nm`, and
-        the passive quaternion `q0` … `q3` from sample to crystal, scalar first.
+        At most five rows per domain: `label`, `rank` (1 is the best), `phase`, `score`, `misfit`, `probability`,
+        `share` (of the pattern that it makes together with the other candidates), `misorientation_deg` to the best (NaN
+        between phases), `half_turn` (whether it is the best one turned by 180° about the beam, within 5°),
+        `thickness_nm`, and the passive quaternion `q0` … `q3` from sample to crystal, scalar first.
     indexed : pandas.DataFrame
-        Peaks with their reflections in the best orientation: `peak` (row of the table of peaks), `label`, `h`, `k`, `l`,
-        `g_y`, `g_x` (where the unstrained crystal has the reflection, 1/Å, sample frame).
+        Peaks with their reflections in the best orientation: `peak` (row of the table of peaks), `label`, `h`, `k`,
+        `l`, `g_y`, `g_x` (where the unstrained crystal has the reflection, 1/Å, sample frame).
     crystals : tuple of Crystal
         The candidate crystals.
     reason : (K,) str
@@ -87,7 +87,7 @@ class Orientations:
     @property
     def found(self) -> NDArray[np.bool_]:
         """(K,) whether there is an orientation."""
-        return np.isfinite(self.rotation).all(axis=(1, 2))
+        return np.asarray(np.isfinite(self.rotation).all(axis=(1, 2)))
 
     @property
     def quaternion(self) -> Array:

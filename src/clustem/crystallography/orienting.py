@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clustem.crystallography.candidates import Candidate, Library, find_candidates
 from clustem.crystallography.crystals import Crystal
-from clustem.crystallography.misfit import explained, probabilities, shares
+from clustem.crystallography.misfit import explained, misfit_of_nothing, probabilities, shares
 from clustem.crystallography.orientations import Orientations
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.record import Peaks
@@ -24,9 +24,9 @@ Array = NDArray[np.float64]
 
 _MOST = 5  # candidates per domain
 _FEWEST_PEAKS = 3
-_LEAST_SCORE = 0.5  # below this correlation, no crystal explains the pattern
-_LEAST_EXPLAINED = 0.5  # nor below this share of its amplitude
-_SURE = 0.93  # probability of the best candidate below which a domain is ambiguous
+_LEAST_GAIN = 0.16  # share of the misfit of nothing that a crystal must take off to be there
+_BY_CHANCE = 8.0  # misfit that the fitted numbers (angles, thickness, strains, one of many starts) take off by chance
+_SURE = 0.92  # probability of the best candidate below which a domain is ambiguous
 _SCALE_OFF = 0.02  # relative error of the pixel size from which there is a warning
 _COLUMNS = (
     "score",
@@ -62,7 +62,7 @@ def match_orientations(
         Angle of a precessed beam; 0 = the beam stands still.
     dynamical : bool
         Whether the best candidates are compared with beams that scatter into each other, as they do in all but the
-        thinnest crystals; not with a precessed beam. Without it, matching is about three times as fast and errs more often.
+        thinnest crystals; not with a precessed beam. Without it, matching is about three times as fast and errs more.
 
     Returns
     -------
@@ -76,11 +76,11 @@ def match_orientations(
     Notes
     -----
     Every pattern is correlated with the expected patterns of all zones and azimuths, and with their mirror images (doi
-    10.1017/S1431927622000101). The best are refined continuously on the peaks: three angles, thickness and the strain in
-    the plane, with kinematic intensities; then, with dynamical ones (beams coupled by the Fourier coefficients of the
-    potential, propagated slice by slice), tilt and thickness. What is turned by 180° about the beam is always
-    tried too. Candidates of all crystals are ranked by their misfit, which counts peaks that are not expected as well
-    as expected spots without a peak. See docs/orientation.md for what the figures mean and how good they are.
+    10.1017/S1431927622000101). The best are refined continuously on the peaks: three angles, thickness and the strain
+    in the plane, with kinematic intensities; then, with dynamical ones (beams coupled by the Fourier coefficients of
+    the potential, propagated slice by slice), tilt and thickness. What is turned by 180° about the beam is always tried
+    too. Candidates of all crystals are ranked by their misfit, which counts peaks that are not expected as well as
+    expected spots without a peak. docs/orientation.md says what the figures mean and how good they are.
 
     Examples
     --------
@@ -117,15 +117,17 @@ def match_orientations(
     return _record(answers, patterns, crystals, scale)
 
 
-def _checked(peaks: Peaks, crystals: Any, step_deg: float, precession_deg: float) -> tuple[Crystal, ...]:
-    crystals = (crystals,) if isinstance(crystals, Crystal) else tuple(crystals)
+def _checked(peaks: Peaks, given: Any, step_deg: float, precession_deg: float) -> tuple[Crystal, ...]:
+    crystals: tuple[Crystal, ...] = (given,) if isinstance(given, Crystal) else tuple(given)
     if not crystals or not all(isinstance(crystal, Crystal) for crystal in crystals):
         raise InputError(f"crystals: expected one or more crystals, made by read_crystal, got {crystals!r}")
     names = [crystal.name for crystal in crystals]
     if len(set(names)) < len(names):
         raise InputError(f"crystals: two have the same name, of {', '.join(names)}; read_crystal takes another `name`")
     if peaks.calibration.inv_angstrom_per_px is None:
-        raise InputError("peaks: the size of a detector pixel is needed for orientations; calibrate inv_angstrom_per_px")
+        raise InputError(
+            "peaks: the size of a detector pixel is needed for orientations; calibrate inv_angstrom_per_px"
+        )
     if peaks.calibration.energy_keV is None:
         raise InputError("peaks: the energy of the electrons is needed for orientations; calibrate energy_keV")
     if not 0.25 <= step_deg <= 5:
@@ -137,7 +139,7 @@ def _checked(peaks: Peaks, crystals: Any, step_deg: float, precession_deg: float
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Answer:
-    """What was found for one pattern: candidates, best first, their probabilities and shares, and why there are none."""
+    """What was found for one pattern: candidates, best first, with probabilities and shares, or why there are none."""
 
     candidates: list[Candidate]
     probability: Array
@@ -156,8 +158,8 @@ def _answer(pattern: Pattern, libraries: list[Library], beam: Beam) -> _Answer:
     found.sort(key=lambda candidate: candidate.misfit)
     probability = probabilities(np.array([candidate.misfit for candidate in found]))
     same = [candidate.crystal is found[0].crystal for candidate in found]
-    best = found[0].fit
-    lost = best.score < _LEAST_SCORE or explained(pattern, best) < _LEAST_EXPLAINED
+    nothing = misfit_of_nothing(pattern)
+    lost = nothing - found[0].misfit < _BY_CHANCE + _LEAST_GAIN * nothing
     return _Answer(
         found[:_MOST],
         probability[:_MOST],
@@ -171,7 +173,9 @@ def _record(
     answers: list[_Answer], patterns: list[Pattern], crystals: tuple[Crystal, ...], scale: float
 ) -> Orientations:
     """Gather the answers for all patterns."""
-    good = [(i, answer.candidates[0].fit) for i, answer in enumerate(answers) if answer.candidates and not answer.reason]
+    good = [
+        (i, answer.candidates[0].fit) for i, answer in enumerate(answers) if answer.candidates and not answer.reason
+    ]
     number = len(answers)
     columns = {name: np.full(number, np.nan) for name in _COLUMNS}
     rotation = np.full((number, 3, 3), np.nan)
@@ -202,8 +206,6 @@ def _warnings(scale: Array) -> tuple[str, ...]:
     known = scale[np.isfinite(scale)]
     if not known.size or abs(np.median(known) - 1) <= _SCALE_OFF:
         return ()
-    off = np.median(known) - 1
-    return (
-        f"pixel size: the scattering vectors are {abs(off):.1%} too {'long' if off > 0 else 'short'} for these crystals; "
-        f"check inv_angstrom_per_px, the camera length and the cell",
-    )
+    off = float(np.median(known)) - 1
+    text = f"pixel size: scattering vectors are {abs(off):.1%} too {'long' if off > 0 else 'short'} for these crystals"
+    return (f"{text}; check inv_angstrom_per_px, the camera length and the cell",)

@@ -68,7 +68,7 @@ class Pattern:
             intensity_error=table["intensity_error"].to_numpy(np.float64),
             floor=max(float(peaks.noise_intensity[label - 1]), 0.0),
             centre=centre if found else (np.array(peaks.shape) - 1) / 2,
-            to_detector=np.linalg.inv(to_sample),
+            to_detector=np.asarray(np.linalg.inv(to_sample), np.float64),
             mask=peaks.mask,
             blocked=_BLOCKED_RADII * peaks.radius * size,
             rows=rows,

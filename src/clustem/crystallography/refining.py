@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from clustem.crystallography import _dynamical_kernels as dynamical
+from clustem.crystallography import _geometry_kernels as geometry
 from clustem.crystallography import _refining_kernels as kinematic
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.scattering import Scattering
@@ -83,33 +84,32 @@ def refine_kinematic(
 ) -> Fit:
     """Fit orientation, thickness and strain in the plane with sinc² relrods, from a start within two degrees or so."""
     settings = np.array([_REACH, *_PAIRING, _STRAIN**-2, *_THICKNESS, _CYCLES])
-    matrix, state = np.array(rotation, np.float64), np.array([thickness, 0, 0, 0, 0, 0], np.float64)
-    expected, trust, covariance = np.zeros(len(pattern.g)), np.zeros(len(pattern.g)), np.zeros((2, 2))
+    matrix, state = np.array(rotation, np.float64), np.array([thickness, 0, 0, 0, 0], np.float64)
+    expected, covariance = np.zeros(len(pattern.g)), np.zeros((2, 2))
+    light = np.array([beam.wavelength, beam.precession])
     kinematic.refine(
         reflections.g,
         reflections.intensity,
         pattern.g,
         pattern.amplitude,
         pattern.precision,
-        np.sqrt(pattern.floor),
+        float(np.sqrt(pattern.floor)),
         pattern.to_detector,
         pattern.centre,
         pattern.mask,
         pattern.blocked,
-        beam.wavelength,
-        beam.precession,
+        light,
         settings,
         matrix,
         state,
         expected,
-        trust,
         covariance,
     )
     beams = Beams.near(reflections, matrix, beam.wavelength, reach=_REACH, length=np.inf, most=len(reflections))
     intensity = np.empty(len(beams.g))
-    kinematic.shine(beams.g, beams.intensity, matrix, beam.wavelength, state[0], beam.precession, intensity)
-    pairing = Pairing.of(pattern, beams.g, matrix, state[2:5], radius=_PAIRING[1])
-    return _fit(pattern, beams, pairing, intensity, matrix, state[0], state[2:5], state[5], covariance)
+    kinematic.shine(beams.g, beams.intensity, matrix, state[0], light, intensity)
+    pairing = Pairing.of(pattern, beams.g, matrix, state[1:4], radius=_PAIRING[1])
+    return _fit(pattern, beams, pairing, intensity, matrix, state[0], state[1:4], state[4], covariance)
 
 
 def refine_dynamical(
@@ -141,7 +141,7 @@ def refine_dynamical(
         disagreement = _dynamical_disagreement(pattern, beams, pairing, matrix, slice_matrix, beam, intensity, best)
         options = {"initial_simplex": step * _SIMPLEX, "maxfev": 45, "xatol": 3e-4, "fatol": 1e-4}
         found = minimize(disagreement, np.zeros(2), method="Nelder-Mead", options=options)
-        matrix = kinematic.tilted(matrix, found.x[0], found.x[1])
+        matrix = geometry.tilted(matrix, found.x[0], found.x[1])
     covariance = _covariance(disagreement, found.x, int((pattern.amplitude > 0).sum()))
     score = -disagreement(found.x)
     brightness = intensity[int(best[1])].astype(np.float64)
@@ -164,7 +164,7 @@ def _dynamical_disagreement(
     floor = float(np.sqrt(pattern.floor))
 
     def disagreement(tilt: Array) -> float:
-        dynamical.excite(beams.g, kinematic.tilted(rotation, tilt[0], tilt[1]), beam.wavelength, error)
+        dynamical.excite(beams.g, geometry.tilted(rotation, tilt[0], tilt[1]), beam.wavelength, error)
         dynamical.propagate(slice_matrix, error, _SLICE, intensity)
         dynamical.best_thickness(
             intensity,
@@ -188,7 +188,7 @@ def _covariance(disagreement: Callable[[Array], float], optimum: Array, number: 
     With `number` amplitudes of equal, unknown error, the likelihood is (1 − agreement²)^(−number / 2).
     """
     steps = _TILT_STEP * np.array([-1, 0, 1])
-    values = np.array([[disagreement(optimum + [a, b]) for b in steps] for a in steps])
+    values = np.array([[disagreement(optimum + np.array([a, b])) for b in steps] for a in steps])
     energy = 0.5 * number * np.log(np.maximum(1e-6, 1 - values**2))
     xx = energy[2, 1] - 2 * energy[1, 1] + energy[0, 1]
     yy = energy[1, 2] - 2 * energy[1, 1] + energy[1, 0]
@@ -196,7 +196,8 @@ def _covariance(disagreement: Callable[[Array], float], optimum: Array, number: 
     determinant = xx * yy - xy * xy
     if not (xx > 0 and yy > 0 and determinant > 0):
         return np.diag([np.inf, np.inf])
-    return _TILT_STEP**2 / determinant * np.array([[yy, -xy], [-xy, xx]])
+    inverse: Array = np.array([[yy, -xy], [-xy, xx]]) * (_TILT_STEP**2 / determinant)
+    return inverse
 
 
 def _fit(

@@ -41,7 +41,8 @@ def from_rotation_vector(vector: ArrayLike) -> Array:
     )
     first = np.sinc(angle / np.pi)
     second = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2
-    return np.eye(3) + first * cross + second * (cross @ cross)
+    out: Array = np.eye(3) + first * cross + second * (cross @ cross)
+    return out
 
 
 def to_quaternion(matrix: ArrayLike) -> Array:
@@ -83,7 +84,7 @@ def to_euler_deg(matrix: ArrayLike) -> Array:
     special = np.hypot(g[..., 2, 0], g[..., 2, 1]) < 1e-9
     first = np.where(special, np.arctan2(g[..., 0, 1], g[..., 0, 0]), np.arctan2(g[..., 2, 0], -g[..., 2, 1]))
     last = np.where(special, 0.0, np.arctan2(g[..., 0, 2], g[..., 1, 2]))
-    turns = np.rad2deg(np.stack([first, middle, last], axis=-1))
+    turns: Array = np.rad2deg(np.stack([first, middle, last], axis=-1))
     turns[..., 0] %= 360
     turns[..., 2] %= 360
     return turns

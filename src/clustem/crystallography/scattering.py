@@ -46,5 +46,7 @@ class Scattering:
         known = (np.abs(difference) <= most).all(axis=-1)
         place = np.clip(difference, -most, most) + most
         interaction = np.where(known, self.coefficients[tuple(np.moveaxis(place, -1, 0))], 0)
-        matrix: NDArray[np.complex64] = expm(1j * np.pi * thickness * self.wavelength * interaction).astype(np.complex64)
+        matrix: NDArray[np.complex64] = expm(1j * np.pi * thickness * self.wavelength * interaction).astype(
+            np.complex64
+        )
         return matrix

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.crystallography import _refining_kernels as kernels
+from clustem.crystallography import _geometry_kernels as kernels
 from clustem.crystallography.matching import excitation_errors
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.structure_factors import Reflections

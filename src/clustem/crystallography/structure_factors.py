@@ -36,7 +36,7 @@ class Reflections:
     @property
     def length(self) -> NDArray[np.float64]:
         """(N,) |g| = 1/d in 1/Å."""
-        return np.linalg.norm(self.g, axis=1)
+        return np.asarray(np.linalg.norm(self.g, axis=1), np.float64)
 
     @property
     def intensity(self) -> NDArray[np.float64]:

@@ -61,10 +61,11 @@ def indexed_table(fits: list[tuple[int, Pattern, Fit]]) -> pd.DataFrame:
     """Return one row per peak that has a reflection, of (index of the domain, pattern, best fit)."""
     import pandas as pd
 
-    rows = []
-    for index, pattern, fit in fits:
-        for q in np.flatnonzero(fit.hkl.any(axis=1)):
-            rows.append((pattern.rows[q], index + 1, *fit.hkl[q], fit.spots[q, 1], fit.spots[q, 0]))
+    rows = [
+        (pattern.rows[q], index + 1, *fit.hkl[q], fit.spots[q, 1], fit.spots[q, 0])
+        for index, pattern, fit in fits
+        for q in np.flatnonzero(fit.hkl.any(axis=1))
+    ]
     return pd.DataFrame(rows, columns=list(_INDEXED_COLUMNS))
 
 

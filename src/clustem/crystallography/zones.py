@@ -33,7 +33,8 @@ def sample_zones(crystal: Crystal, *, step_deg: float = 1.0) -> Array:
     own = sphere @ inside
     others = (sphere @ images.T).max(axis=1)
     # the chord between image directions turns a distance from the rim into a difference of the two cosines
-    return sphere[own >= others - np.deg2rad(step_deg / 2)]
+    chosen: Array = sphere[own >= others - np.deg2rad(step_deg / 2)]
+    return chosen
 
 
 def _spiral(step_deg: float) -> Array:
