@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clustem.crystallography.crystals import Crystal
 from clustem.crystallography.matching import Templates, make_templates, match_pattern
-from clustem.crystallography.misfit import misfit
+from clustem.crystallography.misfit import misfit, model_error
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.refining import Beam, Fit, refine_dynamical, refine_kinematic
 from clustem.crystallography.rotations import HALF_TURN, misorientation_deg
@@ -62,33 +62,44 @@ class Candidate:
     misfit: float
 
 
-def find_candidates(pattern: Pattern, library: Library, *, beam: Beam) -> list[Candidate]:
-    """Return the orientations of one crystal that may have made a pattern, the least misfit first."""
+def find_candidates(pattern: Pattern, libraries: Sequence[Library], *, beam: Beam) -> list[Candidate]:
+    """Return the orientations of several crystals that may have made a pattern, the least misfit first."""
     near = np.hypot(*pattern.g.T) < _MATCHED_LENGTH
-    starts, _ = match_pattern(pattern.g[near], pattern.intensity[near], library.templates, most=_STARTS)
-    if not len(starts):
-        return []
-    starts = np.concatenate([starts, HALF_TURN @ starts[:_TURNED]])
-    return improve(pattern, library, starts, beam=beam)
+    fits: list[tuple[Crystal, Fit]] = []
+    for library in libraries:
+        starts, _ = match_pattern(pattern.g[near], pattern.intensity[near], library.templates, most=_STARTS)
+        starts = np.concatenate([starts, HALF_TURN @ starts[:_TURNED]])
+        fits += [(library.crystal, fit) for fit in improve(pattern, library, starts, beam=beam)]
+    return rank(pattern, fits)
 
 
-def improve(pattern: Pattern, library: Library, starts: Array, *, beam: Beam) -> list[Candidate]:
-    """Fit from several orientations (n, 3, 3), and return the distinct results, the least misfit first."""
+def rank(pattern: Pattern, fits: Sequence[tuple[Crystal, Fit]]) -> list[Candidate]:
+    """Return the distinct ones of several fits as candidates, the least misfit first."""
+    error = model_error(pattern, [fit for _, fit in fits])
+    found = [Candidate(crystal, fit, misfit(pattern, fit, error)) for crystal, fit in fits]
+    kept: list[Candidate] = []
+    for candidate in sorted(found, key=lambda candidate: candidate.misfit):
+        same = [other.fit for other in kept if other.crystal is candidate.crystal]
+        if all(_apart(candidate.fit, fit, candidate.crystal) > _SAME_DEG for fit in same):
+            kept.append(candidate)
+    return kept
+
+
+def improve(pattern: Pattern, library: Library, starts: Array, *, beam: Beam) -> list[Fit]:
+    """Fit from several orientations (n, 3, 3) of one crystal; what is turned by 180° about the beam is tried too."""
     fits = [refine_kinematic(pattern, library.reflections, start, beam=beam) for start in starts]
     ranked = _distinct(sorted(fits, key=lambda fit: -fit.score), library.crystal)
     if library.scattering is None:
-        fits = ranked
-    else:
-        # a simplex may end beside the optimum, so the best matches stay, whatever became of them
-        fits = _distinct([*ranked[: _KEPT - _TRUSTED], *fits[:_TRUSTED], *ranked[_KEPT - _TRUSTED :]], library.crystal)
-        fits = [_dynamical(pattern, library, fit, beam) for fit in fits[:_KEPT]]
-        for best in sorted(fits, key=lambda fit: misfit(pattern, fit))[:2]:
-            turned = refine_kinematic(pattern, library.reflections, HALF_TURN @ best.rotation, beam=beam)
-            if all(_apart(turned, fit, library.crystal) > _SAME_DEG for fit in fits):
-                fits.append(_dynamical(pattern, library, turned, beam))
-    found = sorted((Candidate(library.crystal, fit, misfit(pattern, fit)) for fit in fits), key=lambda c: c.misfit)
-    chosen = _distinct([candidate.fit for candidate in found], library.crystal)
-    return [candidate for candidate in found if any(candidate.fit is fit for fit in chosen)]
+        return ranked
+    # a simplex may end beside the optimum, so the best matches stay, whatever became of them
+    fits = _distinct([*ranked[: _KEPT - _TRUSTED], *fits[:_TRUSTED], *ranked[_KEPT - _TRUSTED :]], library.crystal)
+    fits = [_dynamical(pattern, library, fit, beam) for fit in fits[:_KEPT]]
+    error = model_error(pattern, fits)
+    for best in sorted(fits, key=lambda fit: misfit(pattern, fit, error))[:2]:
+        turned = refine_kinematic(pattern, library.reflections, HALF_TURN @ best.rotation, beam=beam)
+        if all(_apart(turned, fit, library.crystal) > _SAME_DEG for fit in fits):
+            fits.append(_dynamical(pattern, library, turned, beam))
+    return fits
 
 
 def _dynamical(pattern: Pattern, library: Library, fit: Fit, beam: Beam) -> Fit:

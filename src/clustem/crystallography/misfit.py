@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
@@ -11,7 +13,8 @@ from clustem.crystallography.refining import Fit
 
 Array = NDArray[np.float64]
 
-_MODEL_ERROR = 0.15  # relative error of a computed amplitude: thickness variation, bending, neighbours in the average
+_MODEL_ERRORS = (0.15, 0.6)  # least and largest relative error of a computed amplitude: thickness, bending, mixtures
+_AS_MUCH = 0.9  # candidates that have a spot for so much of what the best one has, show how good the model is
 _FLOOR_ERROR = 0.3  # error of any amplitude in units of the faintest that is found: weak peaks may be of other origin
 _FREEDOM = 4.0  # of Student's t: single peaks may be far off
 _TEMPERATURE = 3.0  # peaks are not independent evidence; calibrated on simulated films, see docs/orientation.md
@@ -19,7 +22,7 @@ _STRAIN = 0.015  # strains are expected to be about as large
 _ROUNDS = 5
 
 
-def misfit(pattern: Pattern, fit: Fit) -> float:
+def misfit(pattern: Pattern, fit: Fit, model_error: float = _MODEL_ERRORS[0]) -> float:
     """Twice the negative logarithm of the likelihood of the peaks, up to a constant; 0 is perfect.
 
     Amplitudes have the errors of the counts, a share of themselves, and a share of the faintest that is found. Spots
@@ -29,21 +32,45 @@ def misfit(pattern: Pattern, fit: Fit) -> float:
     measured, model, floor = pattern.amplitude, np.sqrt(fit.expected), np.sqrt(pattern.floor)
     missing = np.sqrt(fit.missing)
     counting = pattern.intensity_error**2 / (4 * np.maximum(pattern.intensity, 1e-30))
-    scale = (measured @ model) / max(float(model @ model), 1e-30)
+    scale = float(measured @ model) / max(float(model @ model), 1e-30)
     for _ in range(_ROUNDS):
-        variance = _variance(measured, scale * model, floor) + counting
+        variance = _variance(measured, scale * model, floor, model_error) + counting
         weight = 1 / (variance + (measured - scale * model) ** 2 / _FREEDOM)
-        scale = (weight * measured) @ model / max(float((weight * model) @ model), 1e-30)
-    variance = _variance(measured, scale * model, floor) + counting
-    over = np.maximum(0.0, scale * missing - floor)
-    squares = [(measured - scale * model) ** 2 / variance, over**2 / _variance(0.0, scale * missing, floor)]
-    return _robust(np.concatenate([*squares, _offsets(pattern, fit)])) + float(((fit.strain / _STRAIN) ** 2).sum())
+        scale = float((weight * measured) @ model) / max(float((weight * model) @ model), 1e-30)
+    variance = _variance(measured, scale * model, floor, model_error) + counting
+    over = np.maximum(0.0, scale * missing - floor) ** 2 / _variance(
+        scale * missing, scale * missing, floor, model_error
+    )
+    squares = np.concatenate([(measured - scale * model) ** 2 / variance, over, _offsets(pattern, fit)])
+    return _robust(squares) + float(((fit.strain / _STRAIN) ** 2).sum())
+
+
+def model_error(pattern: Pattern, fits: Sequence[Fit]) -> float:
+    """Return the relative error of computed amplitudes, from the fit that agrees best of those that explain the most.
+
+    It is small for thin and even crystals, and large for thick, bent or precessed ones, where intensities say less.
+    """
+    if not fits:
+        return _MODEL_ERRORS[0]
+    placed = np.array([pattern.amplitude[fit.expected > 0].sum() for fit in fits])
+    errors = [_relative_error(pattern, fits[i]) for i in np.flatnonzero(placed >= _AS_MUCH * placed.max())]
+    return float(np.clip(min(errors), *_MODEL_ERRORS))
+
+
+def _relative_error(pattern: Pattern, fit: Fit) -> float:
+    """Return the median relative difference of amplitudes, as a standard deviation, of the brighter half of peaks."""
+    paired = np.flatnonzero(fit.expected > 0)
+    bright = paired[np.argsort(-pattern.amplitude[paired], kind="stable")[: max(4, len(paired) // 2)]]
+    ratio = pattern.amplitude[bright] / np.sqrt(fit.expected[bright])
+    return float(1.48 * np.median(np.abs(np.log(ratio / np.median(ratio))))) if bright.size else _MODEL_ERRORS[0]
 
 
 def misfit_of_nothing(pattern: Pattern) -> float:
     """Return the misfit of a crystal that scatters nothing."""
     counting = pattern.intensity_error**2 / (4 * np.maximum(pattern.intensity, 1e-30))
-    variance = _variance(pattern.amplitude, np.zeros(len(pattern.g)), np.sqrt(pattern.floor)) + counting
+    variance = (
+        _variance(pattern.amplitude, np.zeros(len(pattern.g)), np.sqrt(pattern.floor), _MODEL_ERRORS[0]) + counting
+    )
     return _robust(pattern.intensity / variance)
 
 
@@ -60,9 +87,10 @@ def _offsets(pattern: Pattern, fit: Fit) -> Array:
     return squares
 
 
-def _variance(measured: Array | float, model: Array, floor: float) -> Array:
-    larger: Array = np.maximum(measured, model)
-    return (_FLOOR_ERROR * floor) ** 2 + (_MODEL_ERROR * larger) ** 2 + 1e-30
+def _variance(measured: Array, model: Array, floor: float, model_error: float) -> Array:
+    """Return the variance of amplitudes; where next to nothing is expected, the model cannot be off by much."""
+    relative = np.where(model > 0.5 * floor, model_error, _MODEL_ERRORS[0])
+    return (_FLOOR_ERROR * floor) ** 2 + (relative * np.maximum(measured, model)) ** 2 + 1e-30
 
 
 def probabilities(misfits: Array) -> Array:

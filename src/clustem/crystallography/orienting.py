@@ -152,10 +152,9 @@ def _answer(pattern: Pattern, libraries: list[Library], beam: Beam) -> _Answer:
     empty = np.zeros(0)
     if len(pattern.g) < _FEWEST_PEAKS:
         return _Answer([], empty, empty, reason=f"fewer than {_FEWEST_PEAKS} peaks")
-    found = [candidate for library in libraries for candidate in find_candidates(pattern, library, beam=beam)]
+    found = find_candidates(pattern, libraries, beam=beam)
     if not found:
         return _Answer([], empty, empty, reason="no reflection where the peaks are")
-    found.sort(key=lambda candidate: candidate.misfit)
     probability = probabilities(np.array([candidate.misfit for candidate in found]))
     same = [candidate.crystal is found[0].crystal for candidate in found]
     nothing = misfit_of_nothing(pattern)
