@@ -243,11 +243,11 @@ def refine(
 ) -> None:
     """Fit orientation, thickness and strain in the plane to the peaks of one pattern.
 
-    g (N, 3) and brightness (N,) are here all reflections; peaks (n, 2) x, y in 1/Å with amplitude (n,), precision (n,)
-    = 1/σ² and the amplitude `floor` that would have been seen; to_detector, centre, mask and blocked say where.
+    g (N, 3) and brightness (N,) are here all reflections; peaks (n, 2) x, y in 1/Å with amplitude (n,), precision (n,),
+    which is 1/σ², and the amplitude `floor` that would have been seen; to_detector, centre, mask and blocked say where.
     settings: reach in excitation error, first radius of pairing, last one, stiffness of the strain, least and largest
-    thickness, cycles. matrix (3, 3) and state (5,) = thickness, strain xx, yy, xy, score are read and filled; filled are expected
-    (n,), and covariance (2, 2) of the tilts about x and y in radians².
+    thickness, cycles. matrix (3, 3) and state (5,) = thickness, strain xx, yy, xy, score are read and filled; filled
+    are expected (n,), and covariance (2, 2) of the tilts about x and y in radians².
     """
     reach, first_radius, last_radius = settings[0], settings[1], settings[2]
     size, cycles = g.shape[0], int(settings[6])

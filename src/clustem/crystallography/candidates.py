@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clustem.crystallography._geometry_kernels import tilted
 from clustem.crystallography.crystals import Crystal
 from clustem.crystallography.matching import Templates, make_templates, match_pattern
 from clustem.crystallography.misfit import misfit, model_error
@@ -25,6 +26,8 @@ _SAME_DEG = 1.5  # orientations nearer to each other than this are one candidate
 _STARTS = 12  # matches that are refined
 _TURNED = 3  # of these, the best ones are also tried turned by 180° about the beam
 _KEPT = 6  # refined matches that are looked at dynamically
+_POLISHED = 2  # best ones that are fitted again from around them: tilt and thickness make local optima
+_BESIDE = 0.015 * np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])  # radians
 _TRUSTED = 2  # of these, the ones that matched best before they were refined
 
 
@@ -99,6 +102,9 @@ def improve(pattern: Pattern, library: Library, starts: Array, *, beam: Beam) ->
         turned = refine_kinematic(pattern, library.reflections, HALF_TURN @ best.rotation, beam=beam)
         if all(_apart(turned, fit, library.crystal) > _SAME_DEG for fit in fits):
             fits.append(_dynamical(pattern, library, turned, beam))
+    for best in sorted(fits, key=lambda fit: misfit(pattern, fit, error))[:_POLISHED]:
+        starts = [replace(best, rotation=tilted(best.rotation, x, y)) for x, y in _BESIDE]
+        fits += [_dynamical(pattern, library, start, beam) for start in starts]
     return fits
 
 

@@ -60,8 +60,8 @@ def to_ang(orientations: Orientations, labels: ArrayLike, *, step_nm: float | tu
     Notes
     -----
     Bunge angles in radians, in the frames of `Orientations.rotation`: x right, y down and z into the page in the
-    sample; e1 ∥ a and e3 ∥ c* in the crystal. Image quality is `explained`, confidence index `probability`, fit the tilt error;
-    positions without an orientation have phase 0 and a confidence of −1.
+    sample; e1 ∥ a and e3 ∥ c* in the crystal. Image quality is `explained`, confidence index `probability`, fit the
+    tilt error; positions without an orientation have phase 0 and a confidence of −1.
     """
     labels = _checked(orientations, labels)
     step = _steps(step_nm)
@@ -166,10 +166,8 @@ def _ctf_header(orientations: Orientations, shape: tuple[int, ...], step: tuple[
         f"YCells\t{shape[0]}",
     ]
     lines += [f"XStep\t{step[1] / 1000:.6f}", f"YStep\t{step[0] / 1000:.6f}", "AcqE1\t0", "AcqE2\t0", "AcqE3\t0"]
-    lines += [
-        "Euler angles refer to Sample Coordinate system (CS0)!\tMag\t0\tCoverage\t100\tDevice\t0\tKV\t0\t"
-        "TiltAngle\t0\tTiltAxis\t0"
-    ]
+    microscope = "Mag\t0\tCoverage\t100\tDevice\t0\tKV\t0\tTiltAngle\t0\tTiltAxis\t0"
+    lines.append(f"Euler angles refer to Sample Coordinate system (CS0)!\t{microscope}")
     lines.append(f"Phases\t{len(orientations.crystals)}")
     for crystal in orientations.crystals:
         lengths = ";".join(f"{value:.4f}" for value in crystal.cell[:3])
