@@ -51,11 +51,12 @@ def spots(
     of: Crystal, matrix: NDArray[np.float64], *, thickness: float = 40.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return (x, y) in 1/Å and kinematic intensities of the spots of a crystal that a detector would show."""
-    reflections = structure_factors(of, max_g=1.6)
+    reflections = structure_factors(of, max_g=2.4)
     g = reflections.g @ matrix.T
     error = -(g[:, 2] + 0.5 * WAVELENGTH * (g**2).sum(axis=1))
     intensity = reflections.intensity * np.sinc(error * thickness) ** 2
-    shown = (intensity > 1e-3 * intensity.max()) & (np.hypot(g[:, 0], g[:, 1]) > 0.2)
+    inside = (np.abs(g[:, :2]) < PIXEL * (SIZE - 1) / 2).all(axis=1) & (np.hypot(g[:, 0], g[:, 1]) > 0.2)
+    shown = inside & (np.abs(error) < 0.1) & (intensity > 1e-3 * intensity[inside].max())
     return g[shown, :2], 1000 * intensity[shown] / intensity.max()
 
 

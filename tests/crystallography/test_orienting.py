@@ -5,7 +5,8 @@ import pytest
 
 from clustem import InputError, Orientations, match_orientations
 from clustem.crystallography.rotations import HALF_TURN, from_rotation_vector, misorientation_deg
-from tests.crystallography.examples import crystal, peaks_of, rotation, spots
+
+from .examples import crystal, peaks_of, rotation, spots
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_the_dynamical_fit_finds_its_own_patterns() -> None:
     from clustem.crystallography.spots import Beams
     from clustem.crystallography.structure_factors import structure_factors
 
-    from tests.crystallography.examples import ENERGY, WAVELENGTH
+    from .examples import ENERGY, WAVELENGTH
 
     gold, patterns = crystal("Au"), []
     scattering = Scattering.of(gold, max_g=3.8, energy_keV=ENERGY, wavelength=WAVELENGTH)

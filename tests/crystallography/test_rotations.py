@@ -11,7 +11,8 @@ from clustem.crystallography.rotations import (
     to_quaternion,
 )
 from clustem.crystallography.zones import sample_zones, zone_rotations
-from tests.crystallography.examples import crystal, rotation
+
+from .examples import crystal, rotation
 
 
 def test_a_rotation_vector_turns_from_x_to_y() -> None:
@@ -59,5 +60,7 @@ def test_zones_fill_one_fundamental_sector(name: str) -> None:
     images = np.einsum("rij,nj->nri", np.concatenate([made.rotations, -made.rotations]), directions)
     nearest = np.einsum("nri,zi->nrz", images, zones).max(axis=(1, 2))
     assert np.rad2deg(np.arccos(nearest.min())) < 3
-    np.testing.assert_allclose(zone_rotations(zones) @ zones[..., None], np.tile([[0], [0], [1]], (len(zones), 1, 1)), atol=1e-9)
+    np.testing.assert_allclose(
+        zone_rotations(zones) @ zones[..., None], np.tile([[0], [0], [1]], (len(zones), 1, 1)), atol=1e-9
+    )
     np.testing.assert_allclose(np.linalg.det(zone_rotations(zones)), 1)

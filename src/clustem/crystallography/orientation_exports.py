@@ -117,7 +117,7 @@ def to_ctf(orientations: Orientations, labels: ArrayLike, *, step_nm: float | tu
     Notes
     -----
     Bunge angles in degrees. The crystal's axes are Oxford's, Z ∥ c, Y ∥ b and X ∥ a* where c is perpendicular to a and
-    b: in a hexagonal crystal turned by −30° about c against e1 ∥ a. The sample's are those of `Orientations.rotation`.
+    b: in a hexagonal crystal turned by 30° about c against e1 ∥ a. The sample's are those of `Orientations.rotation`.
     Band contrast is 255 · `explained`, MAD the tilt error; positions without an orientation have phase 0.
     """
     labels = _checked(orientations, labels)

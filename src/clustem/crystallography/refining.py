@@ -19,7 +19,7 @@ from clustem.crystallography.structure_factors import Reflections
 
 Array = NDArray[np.float64]
 
-_REACH = 0.06  # 1/Å; reflections farther from the Ewald sphere are dark in all but the thinnest crystals
+_REACH = 0.12  # 1/Å; reflections farther from the Ewald sphere are hardly ever seen
 _PAIRING = (0.06, 0.03)  # 1/Å; how far a peak may be from its spot, at first and at last
 _STRAIN = 0.015  # strains are expected to be about as large; holds them back where peaks say nothing of them
 _THICKNESS = (10.0, 600.0)  # Å

@@ -85,6 +85,6 @@ def to_euler_deg(matrix: ArrayLike) -> Array:
     first = np.where(special, np.arctan2(g[..., 0, 1], g[..., 0, 0]), np.arctan2(g[..., 2, 0], -g[..., 2, 1]))
     last = np.where(special, 0.0, np.arctan2(g[..., 0, 2], g[..., 1, 2]))
     turns: Array = np.rad2deg(np.stack([first, middle, last], axis=-1))
-    turns[..., 0] %= 360
-    turns[..., 2] %= 360
+    turns[..., ::2] %= 360
+    turns[turns > 360 - 1e-7] = 0.0  # a rounding error below 0
     return turns
