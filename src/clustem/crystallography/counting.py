@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, binary_opening, gaussian_filter
+from scipy.ndimage import binary_dilation, binary_opening, gaussian_filter, label
 
 from clustem.averaging import Averages
 
@@ -17,7 +17,8 @@ _RANGE = 3.0  # of the mean; over less of it, a floor cannot be told from a gain
 _NEARLY = 0.1  # a gain this close to 1 with next to no floor is that of counts
 _SMOOTHING = 1.0  # px, of the mean that the noise is taken from
 _LEAST_COUNTS = 0.02  # electrons that are expected in a pixel of all positions together, at least
-_DARK_BLOCK = 5  # px; a block without one electron in any average is out of reach of electrons
+_DARK_BLOCK = 5  # px
+_LIT = 1.0  # electron per pixel, all averages together; a block of 25 of them is not dark by accident
 _SAME = 1e-6  # of the brightest pixel: rounding
 
 
@@ -65,13 +66,22 @@ class Counting:
         """Return the variance of every pixel of the mean (k_y, k_x) of so many patterns."""
         expected: NDArray[np.float64] = np.maximum(gaussian_filter(pattern, _SMOOTHING), self.least(positions))
         variance: NDArray[np.float64] = (self.gain * expected + self.floor) / positions
-        return variance + (_SAME * pattern.max()) ** 2
+        return variance + float(_SAME * pattern.max()) ** 2
 
 
-def reached_pixels(averages: Averages) -> NDArray[np.bool_]:
-    """Return the detector pixels (k_y, k_x) that electrons reach: not those in large blocks without a single one."""
+def reached_pixels(averages: Averages, beside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the detector pixels (k_y, k_x) that electrons reach.
+
+    Not reached are regions, at least 5 px wide, without an electron in any average, if around them, not counting
+    where `beside` (k_y, k_x) is false, such as the direct beam, there are so many that it is no accident.
+    """
     shape = averages.patterns.shape[1:]
-    dark = (averages.patterns == 0).all(axis=0) if len(averages.patterns) else np.zeros(shape, bool)
-    blocks = binary_opening(dark, np.ones((_DARK_BLOCK, _DARK_BLOCK)))
-    reached: NDArray[np.bool_] = ~binary_dilation(blocks, iterations=1)
+    total = np.tensordot(averages.positions, averages.patterns, axes=1) if len(averages.patterns) else np.zeros(shape)
+    blocks, number = label(binary_opening(total == 0, np.ones((_DARK_BLOCK, _DARK_BLOCK))))
+    reached = np.ones(shape, bool)
+    for block in range(1, number + 1):
+        dark = binary_dilation(blocks == block)
+        around = binary_dilation(dark, iterations=_DARK_BLOCK) & ~dark & beside
+        if around.any() and total[around].mean() > _LIT:
+            reached &= ~dark
     return reached

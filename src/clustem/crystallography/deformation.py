@@ -77,13 +77,15 @@ def fit_plane(
         return None
     design = np.column_stack([expected, np.ones(number)])
     known = np.diag([0.0, 0.0, tilt**-2, offset**-2])
-    robust, scale, solution = np.ones(number), 1.0, np.zeros((4, 2))
+    robust: NDArray[np.float64] = np.ones(number)
+    scale, solution = 1.0, np.zeros((4, 2), np.float64)
     for _ in range(_ROUNDS):
         weight = robust / errors**2
         normal = design.T @ (weight[:, None] * design) + known * scale**2
         if _lie_on_a_line(expected, weight):
             return None
-        previous, solution = solution, np.linalg.solve(normal, design.T @ (weight[:, None] * measured))
+        previous = solution
+        solution = np.asarray(np.linalg.solve(normal, design.T @ (weight[:, None] * measured)))
         residuals = measured - design @ solution
         squares = (residuals**2).sum(axis=1) / errors**2
         left = max(2.0 * number - 4, 0.0)

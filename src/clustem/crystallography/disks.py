@@ -13,7 +13,6 @@ from clustem.crystallography._peak_kernels import COLUMNS, add_disks, disk_colum
 from clustem.crystallography.background import Background
 from clustem.crystallography.probe import OVERSAMPLING, Probe
 
-_SLOPE = 0.4  # standard deviation of the slopes and the dome inside a disk, in units of its mean height
 _MISFIT = 0.03  # of the height: how well a template with slopes and dome is expected to describe a disk
 _NODE_SPACING = 3.0  # probe radii between the nodes of the background
 _LEAST_SPACING = 4.0  # px
@@ -106,7 +105,8 @@ class DiskFitter:
     ) -> DiskFit:
         """Return flat peaks on a flat background, from which to fit."""
         level = np.quantile(pattern[self.use], 0.1) if self.use.any() else 0.0
-        nothing = DiskFit(*(np.zeros((0, n)) for n in (2, 4, 3)), np.full(len(self.ground.stiffness), level))
+        heights = np.full(len(self.ground.stiffness), level)
+        nothing = DiskFit(np.zeros((0, 2)), np.zeros((0, 4)), np.zeros((0, 3)), heights)
         return nothing.with_more(positions, intensities)
 
     def fit(
@@ -151,7 +151,8 @@ class DiskFitter:
 
     def background(self, fit: DiskFit) -> NDArray[np.float64]:
         """Return the background of a fit, (k_y, k_x)."""
-        return (fit.heights[self.ground.nodes] * self.ground.shares).sum(axis=1).reshape(self.use.shape)
+        surface: NDArray[np.float64] = (fit.heights[self.ground.nodes] * self.ground.shares).sum(axis=1)
+        return surface.reshape(self.use.shape)
 
     def _heights(self, model: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the height of the disks at and beside every kept pixel, so that edges count as much as what they end.
@@ -186,7 +187,7 @@ class DiskFitter:
         """Add what is known before: moderate slopes and domes, a smooth background."""
         disks = COLUMNS * len(shapes)
         known = np.zeros((len(shapes), COLUMNS))
-        known[:, 3:] = 1 / (_SLOPE * shapes[:, :1]) ** 2
+        known[:, 3:] = 1 / (self.probe.contrast * shapes[:, :1]) ** 2
         pull[:disks] -= (known * np.pad(shapes[:, 1:], ((0, 0), (3, 0)))).ravel()
         bend = self.ground.stiffness * (_STIFFNESS * weight)
         normal[disks:, disks:] += bend

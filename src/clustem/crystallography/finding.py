@@ -71,11 +71,10 @@ def find_peaks(averages: Averages, *, probe: Probe | ArrayLike | None = None, ma
     array([[44., 44.]])
     """
     shape = averages.patterns.shape[1], averages.patterns.shape[2]
-    use = reached_pixels(averages)
-    if mask is not None:
-        use &= load_mask(mask, shape)
-    counting = Counting.of(averages, use)
+    use = np.ones(shape, bool) if mask is None else load_mask(mask, shape)
     beam = _direct_beam(averages, use)
+    use = use & reached_pixels(averages, ~_within(beam, shape))
+    counting = Counting.of(averages, use)
     patterns = [np.asarray(pattern, np.float64) for pattern in averages.patterns]
     finder, text, warnings = _finder(probe, averages, patterns, use, counting, beam)
     found = [finder.find(pattern, int(n)) for pattern, n in zip(patterns, averages.positions, strict=True)]
@@ -105,6 +104,12 @@ def _direct_beam(averages: Averages, use: NDArray[np.bool_]) -> Beam:
     return find_beam(_mean(averages), use, averages.calibration.centre_px or centre)
 
 
+def _within(beam: Beam, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    if not beam.found:
+        return np.zeros(shape, bool)
+    return annular_mask(shape, centre_px=(beam.centre[0], beam.centre[1]), outer_px=2 * beam.radius + 2)
+
+
 def _finder(
     probe: Probe | ArrayLike | None,
     averages: Averages,
@@ -126,7 +131,7 @@ def _finder(
     fitter = None
     if beam.found:
         mean, number = _mean(averages), int(averages.positions.sum())
-        light = mean[annular_mask(use.shape, centre_px=beam.centre, outer_px=radius + 1) & use].sum()
+        light = mean[_within(beam, (use.shape[0], use.shape[1])) & use].sum()
         own = sharpened_probe([mean], [number], [(beam.centre[None], np.array([light]))], use, counting, radius)
         fitter, radius = BeamFitter.of(own, use, beam.centre), own.radius
     brightest = np.argsort(-averages.electrons, kind="stable")[:_SHARPENED]

@@ -40,6 +40,6 @@ def to_sample(k: ArrayLike, centre: ArrayLike, calibration: Calibration) -> NDAr
 
 
 def to_detector(g: ArrayLike, centre: ArrayLike, calibration: Calibration) -> NDArray[np.float64]:
-    """Return the detector pixels (k_y, k_x) of (g_y, g_x), (..., 2), in the sample frame: the inverse of `to_sample`."""
+    """Return the detector pixels (k_y, k_x) of (g_y, g_x) (..., 2) in the sample frame, the inverse of `to_sample`."""
     back = np.asarray(g, np.float64) @ np.linalg.inv(detector_matrix(calibration)).T
     return back + np.asarray(centre, np.float64)

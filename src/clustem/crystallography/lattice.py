@@ -73,10 +73,11 @@ def turn_onto(
     weights = np.sqrt(np.maximum(intensities, 0))
     angles = np.deg2rad(np.arange(-90, 90, _TURN_STEP_DEG))
     angles = angles[np.argsort(np.abs(angles), kind="stable")]  # of equal ones, the smallest turn
-    scores = [_score(_turned(lattice, angle), peaks, weights, radius) for angle in angles]
-    best = int(np.argmax(np.round(scores, 6)))
-    enough = _hits(_turned(lattice, angles[best]), peaks, radius).sum() >= _LEAST_PEAKS
-    return float(angles[best]) if scores[best] > _LEAST_SCORE and enough else None
+    closeness = [(weights * _closeness(_turned(lattice, angle), peaks, radius)).sum() for angle in angles]
+    best = float(angles[np.argmax(np.round(closeness, 9))])
+    turned = _turned(lattice, best)
+    enough = _hits(turned, peaks, radius).sum() >= _LEAST_PEAKS
+    return best if enough and _score(turned, peaks, weights, radius) > _LEAST_SCORE else None
 
 
 def lattice_points(lattice: NDArray[np.float64], turn: float, largest: float) -> Candidates:
@@ -103,11 +104,16 @@ def _reach(peaks: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
     return reach
 
 
-def _hits(lattice: NDArray[np.float64], peaks: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
+def _closeness(lattice: NDArray[np.float64], peaks: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
+    """Return 1 for peaks on a point of the lattice other than 0, falling to 0 where they are out of reach of it."""
     indices = np.rint(peaks @ np.linalg.inv(lattice).T)
-    near = np.hypot(*(peaks - indices @ lattice.T).T) < _reach(peaks, radius)
-    on: NDArray[np.bool_] = near & (indices != 0).any(axis=1)
-    return on
+    misses = ((peaks - indices @ lattice.T) ** 2).sum(axis=1) / _reach(peaks, radius) ** 2
+    closeness: NDArray[np.float64] = np.where((indices != 0).any(axis=1), np.clip(1 - misses, 0, None), 0)
+    return closeness
+
+
+def _hits(lattice: NDArray[np.float64], peaks: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
+    return np.asarray(_closeness(lattice, peaks, radius) > 0)
 
 
 def _score(

@@ -86,7 +86,7 @@ class Finder:
         if self.beam is not None:
             centre, beam = self.beam.fit(pattern, variance)
             pattern, misfit = pattern - beam, (_MISFIT * beam) ** 2
-        fit, least = self._look(pattern, variance + misfit, misfit, positions, passes)
+        fit, least = self._look(pattern, variance + misfit, misfit, positions, centre, passes)
         starts = fit.positions
         fit = self.fitter.fit(pattern, variance + misfit, fit)
         fit = fit.only(self._good(fit, starts))
@@ -98,6 +98,7 @@ class Finder:
         variance: NDArray[np.float64],
         misfit: NDArray[np.float64],
         positions: int,
+        centre: NDArray[np.float64],
         passes: int,
     ) -> tuple[DiskFit, float]:
         """Return a first fit of what is seen, and later of what is seen in what is left; and the least intensity."""
@@ -108,7 +109,8 @@ class Finder:
             missed = misfit + (_MISFIT * disks) ** 2
             matches = match(pattern - disks, missed, use, self.template, self.counting, positions)
             least = least_intensity(matches, use, self.significance, self.counting.gain / positions)
-            new = candidates(matches, self.significance, probe.radius, fit.positions)
+            taken = np.vstack([fit.positions, *([] if np.isnan(centre).any() else [centre])])
+            new = candidates(matches, self.significance, probe.radius, taken)
             if not len(new):
                 break
             y, x = new.astype(int).T

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter, uniform_filter
+from scipy.ndimage import correlate1d, gaussian_filter, map_coordinates, spline_filter
 
 from clustem.errors import InputError
 from clustem.surveying.beam import find_beam
@@ -15,7 +15,6 @@ from clustem.tables import table_text
 
 OVERSAMPLING = 8  # samples per detector pixel of the template
 _MARGIN = 2.5  # px around the disk that belong to the template
-_LEAST_DISK = 1.2  # px; below this radius a peak shows no disk, only a spot
 _DARK = 0.02  # of the plateau: below it a vacuum pattern is background, not probe
 
 
@@ -53,7 +52,7 @@ class Probe:
         """
         _check_length("radius", radius)
         _check_length("blur", blur)
-        distance = _distances(radius + _MARGIN)
+        distance = _distances(radius + max(_MARGIN, 3 * blur + 1))
         sharp = np.clip((radius - distance) * OVERSAMPLING + 0.5, 0, 1)
         return cls(_normalised(_over_pixel(sharp, blur)), float(radius), "disk")
 
@@ -93,6 +92,11 @@ class Probe:
         return cls(_normalised(np.clip(fine, 0, None)), beam.radius, "measured")
 
     @property
+    def contrast(self) -> float:
+        """Standard deviation of slopes and dome inside a peak, in units of its mean height; next to none in a spot."""
+        return 0.01 if self.kind == "spot" else 0.4
+
+    @property
     def half(self) -> float:
         """Half of the width of `image` in detector pixels."""
         return (len(self.image) - 1) / 2 / OVERSAMPLING
@@ -125,10 +129,12 @@ def _distances(reach: float) -> NDArray[np.float64]:
 def _over_pixel(sharp: NDArray[np.float64], blur: float) -> NDArray[np.float64]:
     """Return an oversampled image blurred and then integrated over the area of a detector pixel."""
     soft = gaussian_filter(sharp, blur * OVERSAMPLING) if blur > 0 else sharp
-    even = [uniform_filter(np.roll(soft, (a, b), (0, 1)), OVERSAMPLING) for a in (0, -1) for b in (0, -1)]
-    centred: NDArray[np.float64] = np.mean(even, axis=0)  # a window of even width, centred
-    return centred
+    pixel = np.ones(OVERSAMPLING + 1) / OVERSAMPLING
+    pixel[[0, -1]] /= 2  # its width is even in samples; so it stays centred
+    whole: NDArray[np.float64] = correlate1d(correlate1d(soft, pixel, 0, mode="constant"), pixel, 1, mode="constant")
+    return whole
 
 
 def _normalised(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    return image * (OVERSAMPLING**2 / image.sum())
+    normalised: NDArray[np.float64] = image * (OVERSAMPLING**2 / image.sum())
+    return normalised

@@ -41,7 +41,7 @@ def compare(deformations: NDArray[np.float64], turn: Turn, reference: Reference)
     against that of domain j, or None if it is another lattice.
     """
     number = len(deformations)
-    known = np.isfinite(deformations).all(axis=(1, 2))
+    known: NDArray[np.bool_] = np.isfinite(deformations[:, 0, 0])
     if reference == "crystal":
         return Comparison(np.where(known[:, None, None], np.eye(2), np.nan), ("",) * number)
     bases, reasons = np.full((number, 2, 2), np.nan), [""] * number
@@ -50,7 +50,7 @@ def compare(deformations: NDArray[np.float64], turn: Turn, reference: Reference)
         other = f"another crystal or orientation than the reference, domain {reference}"
         return Comparison(bases, tuple(other if miss else "" for miss in known & np.isnan(bases[:, 0, 0])))
     left = known.copy()
-    for anchor in np.flatnonzero(known):
+    for anchor in np.flatnonzero(known).tolist():
         if not left[anchor]:
             continue
         members = _against(bases, deformations, np.flatnonzero(left), anchor, turn)

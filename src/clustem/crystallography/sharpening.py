@@ -14,7 +14,7 @@ from clustem.crystallography.disks import DiskFitter
 from clustem.crystallography.probe import Probe
 
 _PEAKS = 8  # of a pattern that are fitted
-_PATTERNS = 5
+_PATTERNS = 3
 _BRIGHT = 0.04  # of a pattern's brightest peak
 _AROUND = 3.0  # px around the disk
 _RADIUS_PRIOR, _BLUR_PRIOR = 0.04, 0.5  # standard deviations of the logarithms
@@ -68,17 +68,17 @@ def sharpened_probe(
         for k, window in zip(some, windows, strict=True):
             variance = counting.variance(patterns[k], positions[k])
             fitter = DiskFitter(probe, window)
-            fit = fitter.fit(patterns[k], variance, fitter.start(patterns[k], *chosen[k]), rounds=5)
+            fit = fitter.fit(patterns[k], variance, fitter.start(patterns[k], *chosen[k]), rounds=4)
             disks = fitter.disks(fit)
             spread = variance + (_MISFIT * maximum_filter(disks, 3)) ** 2
             total += (((patterns[k] - disks - fitter.background(fit)) ** 2 / spread)[window]).sum()
-        return float(total)
+        return float(np.log(total))
 
     best = minimize(
         misses,
         np.zeros(2),
         method="Nelder-Mead",
-        options={"initial_simplex": np.array(_SPREAD), "maxfev": _EVALUATIONS, "xatol": 0.01, "fatol": 1.0},
+        options={"initial_simplex": np.array(_SPREAD), "maxfev": _EVALUATIONS, "xatol": 0.01, "fatol": 0.003},
     )
     return probe_of(best.x)
 

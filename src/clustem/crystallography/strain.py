@@ -227,8 +227,9 @@ def _fit(peaks: Peaks, label: int, candidates: Candidates, tilt: float) -> Index
 
 
 def _deformation(fit: PlaneFit | None) -> NDArray[np.float64]:
-    deformation: NDArray[np.float64] = np.full((2, 2), np.nan) if fit is None else np.linalg.inv(fit.matrix).T
-    return deformation
+    if fit is None:
+        return np.full((2, 2), np.nan)
+    return np.asarray(np.linalg.inv(fit.matrix).T, np.float64)
 
 
 def _assembled(fits: list[Indexed], comparison: Comparison, reference: Reference) -> Strain:
