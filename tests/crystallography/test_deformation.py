@@ -21,7 +21,7 @@ def fitted(expected, measured, error=1e-3):
 
 @given(st.floats(-0.03, 0.03), st.floats(-0.03, 0.03), st.floats(-0.02, 0.02), st.floats(-0.06, 0.06))
 def test_known_deformations(xx, yy, xy, turn):
-    stretch = np.eye(2) + [[xx, xy], [xy, yy]]
+    stretch = np.array([[1 + xx, xy], [xy, 1 + yy]])
     expected = reflections()
     measured = expected[:, :2] @ np.linalg.inv(stretch @ rotation(turn))
     fit = fitted(expected, measured)

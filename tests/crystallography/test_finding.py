@@ -101,7 +101,6 @@ def test_spots():
 
 
 def test_an_empty_pattern_and_vacuum_have_no_peaks():
-    y, x = np.indices(SHAPE)
     beam = 500 * disk(SHAPE, CENTRE, RADIUS)
     dark = np.zeros(SHAPE)
     found = clustem.find_peaks(averages_of([beam, dark], calibration=CALIBRATION), probe=clustem.Probe.disk(RADIUS))

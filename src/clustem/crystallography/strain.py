@@ -126,14 +126,15 @@ def _checked(reference: Reference | None, peaks: Peaks, orientations: Oriented |
         reference = "median" if orientations is None else "crystal"
     if isinstance(reference, str) and reference not in ("crystal", "median"):
         raise InputError(f"reference: expected 'crystal', 'median' or a label, got {reference!r}")
-    if not isinstance(reference, str) and not (
-        isinstance(reference, (int, np.integer)) and 1 <= reference <= peaks.number
-    ):
-        raise InputError(f"reference: expected a label from 1 to {peaks.number}, got {reference!r}")
+    if not isinstance(reference, str):
+        whole = isinstance(reference, (int, np.integer)) and not isinstance(reference, bool)
+        if not (whole and 1 <= reference <= peaks.number):
+            raise InputError(f"reference: expected a label from 1 to {peaks.number}, got {reference!r}")
+        reference = int(reference)
     if orientations is None:
         if reference == "crystal":
             raise InputError("reference: 'crystal' needs orientations; without them give a label or 'median'")
-        return reference if isinstance(reference, str) else int(reference)
+        return reference
     if len(orientations.rotation) != peaks.number:
         raise InputError(
             f"orientations: expected those of {peaks.number} domains as peaks, got {len(orientations.rotation)}"
@@ -141,7 +142,7 @@ def _checked(reference: Reference | None, peaks: Peaks, orientations: Oriented |
     for name in ("inv_angstrom_per_px", "energy_keV"):
         if getattr(peaks.calibration, name) is None:
             raise InputError(f"peaks: {name} is not calibrated, but strain relative to a crystal needs it")
-    return reference if isinstance(reference, str) else int(reference)
+    return reference
 
 
 def _fit_crystals(peaks: Peaks, orientations: Oriented) -> tuple[list[Indexed], Turn]:
