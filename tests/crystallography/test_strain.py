@@ -117,7 +117,7 @@ def test_orientation_error_about_the_beam_or_tilted_does_not_matter():
 
 
 def test_shear_out_of_the_plane_does_not_matter():
-    deformation = np.eye(3) + [[0.01, 0, 0.005], [0, 0, -0.004], [0.005, -0.004, 0.01]]
+    deformation = np.array([[1.01, 0, 0.005], [0, 1, -0.004], [0.005, -0.004, 1.01]])
     strain = clustem.fit_strain(peaks_of([crystal_pattern(ZONES[1], deformation)]), oriented([ZONES[1]]))
     np.testing.assert_allclose(values(strain), [0.01, 0, 0], atol=2e-4)
 
@@ -159,7 +159,7 @@ def lattice_pattern(vectors, deformation, *, seed=0):
 @given(st.floats(-0.01, 0.01), st.floats(-0.01, 0.01), st.floats(-0.008, 0.008), st.floats(-0.05, 0.05))
 def test_without_a_crystal(xx, yy, xy, turn):
     vectors = [[0.45, 0.08], [0.0, 0.38]]
-    deformation = (np.eye(2) + [[xx, xy], [xy, yy]]) @ turn2(turn)
+    deformation = np.array([[1 + xx, xy], [xy, 1 + yy]]) @ turn2(turn)
     patterns = [lattice_pattern(vectors, np.eye(2)), lattice_pattern(vectors, deformation, seed=1)]
     strain = clustem.fit_strain(peaks_of(patterns), reference=1)
     np.testing.assert_allclose([*values(strain, 1), strain.omega[1]], [xx, yy, xy, turn], atol=1e-4)
