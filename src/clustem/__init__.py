@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from clustem.crystallography import Orientations as Orientations
     from clustem.crystallography import Peaks as Peaks
     from clustem.crystallography import Probe as Probe
+    from clustem.crystallography import RingFit as RingFit
     from clustem.crystallography import Site as Site
     from clustem.crystallography import Strain as Strain
+    from clustem.crystallography import bootstrap_strain as bootstrap_strain
+    from clustem.crystallography import calibrate_detector as calibrate_detector
     from clustem.crystallography import find_peaks as find_peaks
     from clustem.crystallography import fit_strain as fit_strain
     from clustem.crystallography import match_orientations as match_orientations
+    from clustem.crystallography import orient_detector as orient_detector
     from clustem.crystallography import read_crystal as read_crystal
     from clustem.crystallography import structure_factors as structure_factors
     from clustem.errors import InputError as InputError
@@ -85,11 +89,15 @@ _HOME = {
         "Orientations",
         "Peaks",
         "Probe",
+        "RingFit",
         "Site",
         "Strain",
+        "bootstrap_strain",
+        "calibrate_detector",
         "find_peaks",
         "fit_strain",
         "match_orientations",
+        "orient_detector",
         "read_crystal",
         "structure_factors",
     ),

@@ -1,5 +1,7 @@
 """Crystallography of averaged patterns: Bragg peaks, orientation, phase and strain."""
 
+from clustem.crystallography.bootstrapping import bootstrap_strain
+from clustem.crystallography.calibrating import RingFit, calibrate_detector, orient_detector
 from clustem.crystallography.crystals import Crystal, Site, read_crystal
 from clustem.crystallography.finding import find_peaks
 from clustem.crystallography.orientations import Orientations
@@ -16,11 +18,15 @@ __all__ = [
     "Peaks",
     "Probe",
     "Reflections",
+    "RingFit",
     "Site",
     "Strain",
+    "bootstrap_strain",
+    "calibrate_detector",
     "find_peaks",
     "fit_strain",
     "match_orientations",
+    "orient_detector",
     "read_crystal",
     "structure_factors",
 ]
