@@ -3,6 +3,7 @@ import pytest
 
 from clustem import Probe
 from clustem.crystallography._peak_kernels import COLUMNS, add_disks, disk_columns, normal_equations
+from clustem.crystallography._skyline_kernels import factorise, first_entries, inverse_diagonal, substitute
 from clustem.crystallography.background import Background
 from clustem.crystallography.disks import DiskFitter
 from clustem.crystallography.probe import OVERSAMPLING
@@ -113,9 +114,33 @@ def test_kernels_against_numpy(plain):
     design = np.hstack([dense, ground])
     weight, misses = generator.random(number), generator.random(number)
     normal, pull = np.zeros((design.shape[1],) * 2), np.zeros(design.shape[1])
-    equations(pixels, values, nodes, shares, weight, misses, normal, pull)
-    np.testing.assert_allclose(normal, np.tril(design.T @ (weight[:, None] * design)), atol=1e-12)
-    np.testing.assert_allclose(pull, design.T @ (weight * misses), atol=1e-12)
+    order = generator.permutation(design.shape[1])
+    equations(pixels, values, nodes, shares, weight, misses, order, normal, pull)
+    full = design.T @ (weight[:, None] * design)
+    np.testing.assert_allclose(normal[np.ix_(order, order)], np.where(order[:, None] >= order, full, 0), atol=1e-12)
+    np.testing.assert_allclose(pull[order], design.T @ (weight * misses), atol=1e-12)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_skyline_equations_against_numpy(plain):
+    starting, factoring, solving, inverting = (
+        one.py_func if plain else one for one in (first_entries, factorise, substitute, inverse_diagonal)
+    )
+    generator = np.random.default_rng(0)
+    whole = generator.normal(size=(20, 20)) * (np.abs(np.subtract.outer(range(20), range(20))) < 4)
+    whole = whole @ whole.T + np.eye(20)
+    matrix, first = np.tril(whole), np.empty(20, np.int64)
+    starting(matrix, first)
+    assert first[10] >= 3
+    factoring(matrix, first)
+    np.testing.assert_allclose(np.tril(matrix), np.linalg.cholesky(whole), atol=1e-12)
+    vector = generator.normal(size=20)
+    solution = vector.copy()
+    solving(matrix, first, solution)
+    np.testing.assert_allclose(whole @ solution, vector, atol=1e-10)
+    out = np.empty(3)
+    inverting(matrix, first, np.array([0, 7, 19]), out)
+    np.testing.assert_allclose(out, np.diag(np.linalg.inv(whole))[[0, 7, 19]], atol=1e-12)
 
 
 def test_background_goes_through_planes_and_is_stiff_only_where_bent():

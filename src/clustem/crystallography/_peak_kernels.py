@@ -117,12 +117,12 @@ def add_disks(pixels: Any, values: Any, shapes: Any, model: Any) -> None:
 
 @compiled()
 def normal_equations(
-    pixels: Any, values: Any, nodes: Any, shares: Any, weight: Any, misses: Any, normal: Any, pull: Any
+    pixels: Any, values: Any, nodes: Any, shares: Any, weight: Any, misses: Any, order: Any, normal: Any, pull: Any
 ) -> None:
-    """Pixels (n, w), values (n, w, 6); nodes, shares (p, 4); weight, misses (p,): normal (c, c), pull (c,).
+    """pixels (n, w), values (n, w, 6); nodes, shares (p, 4); weight, misses (p,); order (c,): normal (c, c), pull (c,).
 
-    The weighted normal matrix and right-hand side of 6 n coefficients of disks and those of the background nodes
-    after them are added to; only the lower triangle of the matrix.
+    The weighted normal matrix and right-hand side of 6 n coefficients of disks and, after them, those of the background
+    nodes are added to, each in its row of `order`; only the lower triangle of the matrix.
     """
     number, window = pixels.shape
     starts = np.zeros(weight.size + 1, np.int64)
@@ -139,25 +139,23 @@ def normal_equations(
             if p >= 0:
                 entries[filled[p]] = n * window + m
                 filled[p] += 1
+    most = 0
     for p in range(weight.size):
+        most = max(most, starts[p + 1] - starts[p])
+    rows, parts = np.empty(most * COLUMNS + nodes.shape[1], np.int64), np.empty(most * COLUMNS + nodes.shape[1])
+    for p in range(weight.size):
+        count = 0
         for e in range(starts[p], starts[p + 1]):
             n, m = entries[e] // window, entries[e] % window
             for c in range(COLUMNS):
-                row, value = n * COLUMNS + c, values[n, m, c] * weight[p]
-                pull[row] += value * misses[p]
-                for d in range(c + 1):
-                    normal[row, n * COLUMNS + d] += value * values[n, m, d]
-                for f in range(starts[p], e):
-                    other, place = entries[f] // window, entries[f] % window
-                    for d in range(COLUMNS):
-                        normal[row, other * COLUMNS + d] += value * values[other, place, d]
+                rows[count], parts[count] = order[n * COLUMNS + c], values[n, m, c]
+                count += 1
         for i in range(nodes.shape[1]):
-            row, value = number * COLUMNS + nodes[p, i], shares[p, i] * weight[p]
-            pull[row] += value * misses[p]
-            for j in range(nodes.shape[1]):
-                if nodes[p, j] <= nodes[p, i]:
-                    normal[row, number * COLUMNS + nodes[p, j]] += value * shares[p, j]
-            for e in range(starts[p], starts[p + 1]):
-                n, m = entries[e] // window, entries[e] % window
-                for c in range(COLUMNS):
-                    normal[row, n * COLUMNS + c] += value * values[n, m, c]
+            rows[count], parts[count] = order[number * COLUMNS + nodes[p, i]], shares[p, i]
+            count += 1
+        for i in range(count):
+            weighted = parts[i] * weight[p]
+            pull[rows[i]] += weighted * misses[p]
+            for j in range(count):
+                if rows[j] <= rows[i]:
+                    normal[rows[i], rows[j]] += weighted * parts[j]

@@ -20,11 +20,14 @@ class Background:
         What they add there; they sum to 1.
     stiffness : (n, n) float64
         Quadratic form of the second differences of the nodes.
+    rows : (n,) float64
+        k_y of the nodes in px.
     """
 
     nodes: NDArray[np.int64]
     shares: NDArray[np.float64]
     stiffness: NDArray[np.float64]
+    rows: NDArray[np.float64]
 
     @classmethod
     def over(cls, shape: tuple[int, int], spacing: float) -> Background:
@@ -38,7 +41,8 @@ class Background:
         bends = [np.diff(np.eye(number), 2, axis=0) for number in numbers]
         squares = [bend.T @ bend for bend in bends]
         stiffness = np.kron(squares[0], np.eye(numbers[1])) + np.kron(np.eye(numbers[0]), squares[1])
-        return cls(np.stack(nodes, axis=-1).reshape(-1, 4), np.stack(shares, axis=-1).reshape(-1, 4), stiffness)
+        rows = np.repeat(np.linspace(0, shape[0] - 1, numbers[0]), numbers[1])
+        return cls(np.stack(nodes, axis=-1).reshape(-1, 4), np.stack(shares, axis=-1).reshape(-1, 4), stiffness, rows)
 
 
 def _places(size: int, number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -129,7 +129,14 @@ def _drawn(
             patterns[k] = np.tensordot(weight / positions[k], parts.patterns[own], axes=1)
             variance[k] = np.tensordot(weight / positions[k], np.nan_to_num(parts.variance[own]), axes=1)
             electrons[k] = times @ parts.electrons[own]
-        yield replace(parts, patterns=patterns, variance=variance, positions=positions, electrons=electrons)
+        yield replace(
+            parts,
+            patterns=patterns,
+            variance=variance,
+            positions=positions,
+            electrons=electrons,
+            calibration=peaks.calibration,
+        )
 
 
 def _spread(found: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -23,7 +23,6 @@ _LEAST_PEAKS = 10
 _LEAST_SCORE = 0.3  # of what it would be if all peaks lay exactly on rings
 _ROUNDS = 20
 _SAME_RING = 1e-4  # of |g|
-_CLEAR = 3.0  # standard errors of its ratio that an ellipse must have to be taken for one
 _WARN = 0.02  # of the size of a pixel
 
 
@@ -34,11 +33,11 @@ class RingFit:
     Attributes
     ----------
     calibration : Calibration
-        That of the peaks with the fitted `inv_angstrom_per_px` and, if it is clear (3 standard errors), `ellipse`.
+        That of the peaks with the fitted `inv_angstrom_per_px` and, if it was asked for, `ellipse`.
     relative_error : float
         Standard error of the size of a pixel, as a share of it.
     ratio, ratio_error : float
-        Of the fitted ellipse, long axis over short, and its standard error; the strains of few domains look like one.
+        Of the fitted ellipse, long axis over short, and its standard error; 1 and 0 if none was asked for.
     peaks : int
         How many lie on rings.
     scatter : float
@@ -60,7 +59,7 @@ class RingFit:
             "Calibration on rings",
             [
                 ("size of a pixel", f"{size:.6g} 1/Å ± {self.relative_error:.2%}"),
-                ("ellipse", f"{self.ratio:.4f} ± {self.ratio_error:.4f}"),
+                ("ellipse", f"{self.ratio:.4f} ± {self.ratio_error:.4f}" if self.ratio_error else None),
                 ("peaks", self.peaks),
                 ("scatter", f"{self.scatter:.2%}"),
                 *(("warning", text) for text in self.warnings),
@@ -68,14 +67,16 @@ class RingFit:
         )
 
 
-def calibrate_detector(peaks: Peaks, crystal: Crystal) -> RingFit:
-    """Fit size of a pixel and ellipse to the distances of all peaks from the beam, with a known crystal.
+def calibrate_detector(peaks: Peaks, crystal: Crystal, *, ellipse: bool = False) -> RingFit:
+    """Fit the size of a pixel to the distances of all peaks from the beam, with a known crystal.
 
     Parameters
     ----------
     peaks : Peaks
         Of domains of the crystal in several orientations, whose strains average out, or of a powder.
     crystal : Crystal
+    ellipse : bool
+        Whether an ellipse is fitted, too. That takes a powder or many crystals: the strains of a few look like one.
 
     Returns
     -------
@@ -103,18 +104,24 @@ def calibrate_detector(peaks: Peaks, crystal: Crystal) -> RingFit:
         raise InputError(
             f"crystal {crystal.name}: at no size of a pixel do the peaks lie on its rings; is it this crystal?"
         )
-    quadratic, covariance, number, scatter = _fit_rings(k, strength, labels, rings, scale)
+    quadratic, covariance, number, scatter = _fit_rings(k, strength, labels, rings, scale, ellipse)
     values, vectors = np.linalg.eigh(quadratic)
-    short, long = np.sqrt(values)
+    short, long = np.sqrt(values)  # in 1/Å per px: the long axis of a ring is where a pixel is smallest
     angle = float(np.rad2deg(np.arctan2(vectors[0, 0], vectors[1, 0])))
     size, ratio = float(np.sqrt(short * long)), float(long / short)
     slopes = _slopes(quadratic)
     errors = np.sqrt(np.einsum("ij,jk,ik->i", slopes, covariance, slopes))
     angle = (angle + 90) % 180 - 90
-    ellipse = (ratio, angle) if ratio - 1 > _CLEAR * errors[1] else peaks.calibration.ellipse
-    calibration = replace(peaks.calibration, inv_angstrom_per_px=size, ellipse=ellipse)
+    shape = (ratio, angle) if ellipse else peaks.calibration.ellipse
+    calibration = replace(peaks.calibration, inv_angstrom_per_px=size, ellipse=shape)
     return RingFit(
-        calibration, float(errors[0]), ratio, float(errors[1]), number, scatter, _warnings(peaks.calibration, size)
+        calibration,
+        float(errors[0]),
+        ratio,
+        float(errors[1]) if ellipse else 0.0,
+        number,
+        scatter,
+        _warnings(peaks.calibration, size),
     )
 
 
@@ -215,10 +222,12 @@ def _fit_rings(
     labels: NDArray[np.int64],
     rings: NDArray[np.float64],
     scale: float,
+    ellipse: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int, float]:
     """Return Q (2, 2), the covariance of (Q_yy, Q_yx, Q_xx), the number of peaks on rings, their relative scatter."""
     quadratic = scale**2 * np.eye(2)
-    design = np.stack([k[:, 0] ** 2, 2 * k[:, 0] * k[:, 1], k[:, 1] ** 2], axis=1)
+    free = np.eye(3) if ellipse else np.array([[1.0], [0.0], [1.0]])
+    design = np.stack([k[:, 0] ** 2, 2 * k[:, 0] * k[:, 1], k[:, 1] ** 2], axis=1) @ free
     reach = _tolerance(np.hypot(*k.T)) * scale
     for _ in range(_ROUNDS):
         length = np.sqrt(np.einsum("ni,ij,nj->n", k, quadratic, k))
@@ -229,11 +238,12 @@ def _fit_rings(
         spread = max(float(np.sqrt(np.average(relative**2, weights=strength[on]))), 1e-6)
         weight = strength[on] / (1 + (relative / (2 * spread)) ** 2) / target**2
         inverse = np.linalg.inv(design[on].T @ (weight[:, None] * design[on]))
-        entries = inverse @ (design[on].T @ (weight * target))
+        entries = free @ inverse @ (design[on].T @ (weight * target))
         quadratic = np.array([[entries[0], entries[1]], [entries[1], entries[2]]])
     pull = design[on] * (weight * target * relative)[:, None]  # what every peak does to the entries,
     shared = np.stack([np.bincount(labels[on], column) for column in pull.T], axis=1)  # and every domain's strain
-    return quadratic, inverse @ (shared.T @ shared) @ inverse, int(on.sum()), spread / 2
+    covariance = free @ inverse @ (shared.T @ shared) @ inverse @ free.T
+    return quadratic, covariance, int(on.sum()), spread / 2
 
 
 def _slopes(quadratic: NDArray[np.float64]) -> NDArray[np.float64]:

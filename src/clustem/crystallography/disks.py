@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, lapack
 from scipy.ndimage import maximum_filter
 
 from clustem.crystallography._peak_kernels import COLUMNS, add_disks, disk_columns, normal_equations
+from clustem.crystallography._skyline_kernels import factorise, first_entries, inverse_diagonal, substitute
 from clustem.crystallography.background import Background
 from clustem.crystallography.probe import OVERSAMPLING, Probe
 
@@ -86,14 +86,17 @@ class DiskFitter:
     dome: float = field(init=False)
     kept: NDArray[np.int64] = field(init=False)
     places: NDArray[np.int64] = field(init=False)
+    bends: tuple[NDArray[np.intp], ...] = field(init=False)
 
     def __post_init__(self) -> None:
         spacing = max(_LEAST_SPACING, _NODE_SPACING * self.probe.radius)
         kept = np.flatnonzero(self.use.ravel())
         places = np.full(self.use.size, -1, np.int64)
         places[kept] = np.arange(len(kept))
+        ground = Background.over((self.use.shape[0], self.use.shape[1]), spacing)
         for name, value in (
-            ("ground", Background.over((self.use.shape[0], self.use.shape[1]), spacing)),
+            ("ground", ground),
+            ("bends", np.nonzero(ground.stiffness)),
             ("dome", _mean_square_radius(self.probe)),
             ("kept", kept),
             ("places", places.reshape(self.use.shape)),
@@ -123,11 +126,15 @@ class DiskFitter:
             add_disks(pixels, values, shapes, model)
             weight = 1 / (noise + (_MISFIT * self._heights(model)) ** 2)
             misses = data - model - (heights[nodes] * shares).sum(axis=1)
-            normal, pull = np.zeros((disks + len(heights),) * 2), np.zeros(disks + len(heights))
-            normal_equations(pixels, values, nodes, shares, weight, misses, normal, pull)
-            self._add_prior(normal, pull, shapes, heights, float(np.median(weight)))
-            factor = cho_factor(normal, lower=True, check_finite=False)
-            step = cho_solve(factor, pull, check_finite=False)
+            order = self._order(positions)
+            normal, pull = np.zeros((len(order),) * 2), np.zeros(len(order))
+            normal_equations(pixels, values, nodes, shares, weight, misses, order, normal, pull)
+            self._add_prior(normal, pull, order, shapes, heights, float(np.median(weight)))
+            first = np.empty(len(order), np.int64)
+            first_entries(normal, first)
+            factorise(normal, first)
+            substitute(normal, first, pull)
+            step = pull[order]
             heights = heights + step[disks:]
             change = step[:disks].reshape(-1, COLUMNS)
             shapes = shapes + change[:, _SHAPES]
@@ -136,8 +143,9 @@ class DiskFitter:
             positions = positions + moves
             if np.abs(moves).max(initial=0) < _STILL or turn == rounds - 1:
                 break
-        inverse = lapack.dpotri(factor[0], lower=1)[0]
-        spread = np.diag(inverse)[:disks].reshape(-1, COLUMNS)
+        spread = np.empty(disks)
+        inverse_diagonal(normal, first, order[:disks], spread)
+        spread = spread.reshape(-1, COLUMNS)
         return DiskFit(positions, shapes, np.sqrt(spread[:, [1, 2, 0]]), heights)
 
     def disks(self, fit: DiskFit, *, only: int | None = None) -> NDArray[np.float64]:
@@ -176,10 +184,21 @@ class DiskFitter:
         )
         return pixels, values
 
+    def _order(self, positions: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the row of every unknown in the equations: from the top of the detector to its bottom.
+
+        Disks and nodes far apart do not meet, so the matrix is empty far from its diagonal.
+        """
+        height = np.concatenate([np.repeat(positions[:, 0], COLUMNS), self.ground.rows])
+        order = np.empty(len(height), np.int64)
+        order[np.argsort(height, kind="stable")] = np.arange(len(height))
+        return order
+
     def _add_prior(
         self,
         normal: NDArray[np.float64],
         pull: NDArray[np.float64],
+        order: NDArray[np.int64],
         shapes: NDArray[np.float64],
         heights: NDArray[np.float64],
         weight: float,
@@ -188,12 +207,14 @@ class DiskFitter:
         disks = COLUMNS * len(shapes)
         known = np.zeros((len(shapes), COLUMNS))
         known[:, 3:] = 1 / (self.probe.contrast * shapes[:, :1]) ** 2
-        pull[:disks] -= (known * np.pad(shapes[:, 1:], ((0, 0), (3, 0)))).ravel()
-        bend = self.ground.stiffness * (_STIFFNESS * weight)
-        normal[disks:, disks:] += bend
-        pull[disks:] -= bend @ heights
+        pull[order[:disks]] -= (known * np.pad(shapes[:, 1:], ((0, 0), (3, 0)))).ravel()
+        row, column = self.bends
+        bend = self.ground.stiffness[row, column] * (_STIFFNESS * weight)
+        pull[order[disks:]] -= np.bincount(row, bend * heights[column], len(heights))
+        at, by = order[disks + row], order[disks + column]
+        normal[at[at >= by], by[at >= by]] += bend[at >= by]
         diagonal = np.einsum("ii->i", normal)
-        diagonal[:disks] += known.ravel()
+        diagonal[order[:disks]] += known.ravel()
         diagonal += 1e-9 * diagonal + 1e-12 * diagonal.mean()
 
 
