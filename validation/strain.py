@@ -2,9 +2,9 @@
 
     python validation/strain.py SCENE.h5 … --crystal Au.cif --dose 20000 1000 --seeds 5
 
-A scene holds, in `frame000`, `counts`, `labels`, `grain` (of each label), `rotation` and `strain` (of each grain, in the
-sample frame), and the attributes of the calibration, see `scenes.py`. Printed, as Markdown: the root mean square error
-of each component, how many domains have no strain, and how often the truth lies within the standard error; over
+A scene holds, in `frame000`, `counts`, `labels`, `grain` (of each label), `rotation` and `strain` (of each grain, in
+the sample frame), and the attributes of the calibration, see `scenes.py`. Printed, as Markdown: the root mean square
+error of each component, how many domains have no strain, and how often the truth lies within the standard error; over
 domains with at least 20 interior positions and 7 reflections near the Ewald sphere. `--domains truth` averages over the
 true domains, `segmented` over what `clustem.segment` finds; `--orientation truth` takes the true orientations,
 `matched` those of `clustem.match_orientations`.
@@ -66,8 +66,8 @@ def read_truth(path: Path) -> Truth:
             scan_step_nm=float(attributes["scan_step_nm"]),
             centre_px=(float(centre[0]), float(centre[1])),
         )
-        arrays = [group[name][()] for name in ("labels", "grain", "rotation", "strain")]
-    return Truth(*arrays, calibration=calibration)
+        labels, grain, rotation, strain = (group[name][()] for name in ("labels", "grain", "rotation", "strain"))
+    return Truth(labels, grain, rotation, strain, calibration)
 
 
 def grains_of(labels: NDArray[Any], truth: Truth) -> dict[int, int]:

@@ -119,7 +119,7 @@ def add_disks(pixels: Any, values: Any, shapes: Any, model: Any) -> None:
 def normal_equations(
     pixels: Any, values: Any, nodes: Any, shares: Any, weight: Any, misses: Any, order: Any, normal: Any, pull: Any
 ) -> None:
-    """pixels (n, w), values (n, w, 6); nodes, shares (p, 4); weight, misses (p,); order (c,): normal (c, c), pull (c,).
+    """Pixels (n, w), values (n, w, 6); nodes, shares (p, 4); weight, misses (p,); order (c,): normal (c, c), pull (c,).
 
     The weighted normal matrix and right-hand side of 6 n coefficients of disks and, after them, those of the background
     nodes are added to, each in its row of `order`; only the lower triangle of the matrix.

@@ -15,7 +15,7 @@ from clustem.compiling import compiled
 
 @compiled(fastmath={"reassoc", "contract"})
 def first_entries(matrix: Any, first: Any) -> None:
-    """matrix (n, n), lower triangle: first (n,) gets the column of the first entry of every row."""
+    """Matrix (n, n), lower triangle: first (n,) gets the column of the first entry of every row."""
     for i in range(matrix.shape[0]):
         j = 0
         while j < i and matrix[i, j] == 0.0:
@@ -25,7 +25,7 @@ def first_entries(matrix: Any, first: Any) -> None:
 
 @compiled(fastmath={"reassoc", "contract"})
 def factorise(matrix: Any, first: Any) -> None:
-    """matrix (n, n), positive definite, lower triangle; first (n,): becomes its Cholesky factor in place."""
+    """Matrix (n, n), positive definite, lower triangle; first (n,): becomes its Cholesky factor in place."""
     for i in range(matrix.shape[0]):
         for j in range(first[i], i):
             total = matrix[i, j]
@@ -40,7 +40,7 @@ def factorise(matrix: Any, first: Any) -> None:
 
 @compiled(fastmath={"reassoc", "contract"})
 def substitute(factor: Any, first: Any, vector: Any) -> None:
-    """factor (n, n), first (n,): vector (n,) becomes the solution in place."""
+    """Factor (n, n), first (n,): vector (n,) becomes the solution in place."""
     number = factor.shape[0]
     for i in range(number):
         total = vector[i]
@@ -55,7 +55,7 @@ def substitute(factor: Any, first: Any, vector: Any) -> None:
 
 @compiled(fastmath={"reassoc", "contract"})
 def inverse_diagonal(factor: Any, first: Any, wanted: Any, out: Any) -> None:
-    """factor (n, n), first (n,); wanted (m,) rows: out (m,) gets those entries on the diagonal of the inverse."""
+    """Factor (n, n), first (n,); wanted (m,) rows: out (m,) gets those entries on the diagonal of the inverse."""
     number = factor.shape[0]
     column = np.empty(number)
     for w in range(wanted.size):

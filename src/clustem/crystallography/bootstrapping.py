@@ -104,7 +104,7 @@ def bootstrap_strain(
 
 def _groups(labels: NDArray[Any], generator: np.random.Generator) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return a label image of groups of positions, and the index of the domain that every group belongs to."""
-    groups, owner = np.zeros(labels.shape, np.int32), []
+    groups, owner = np.zeros(labels.shape, np.int32), list[int]()
     for label in range(1, int(labels.max(initial=0)) + 1):
         places = generator.permutation(np.flatnonzero(labels == label))
         number = min(_GROUPS, len(places))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 
 from clustem.crystallography._peak_kernels import COLUMNS, add_disks, disk_columns, normal_equations
-from clustem.crystallography._skyline_kernels import factorise, first_entries, inverse_diagonal, substitute
 from clustem.crystallography.background import Background
+from clustem.crystallography.equations import Equations
 from clustem.crystallography.probe import OVERSAMPLING, Probe
 
 _MISFIT = 0.03  # of the height: how well a template with slopes and dome is expected to describe a disk
 _NODE_SPACING = 3.0  # probe radii between the nodes of the background
 _LEAST_SPACING = 4.0  # px
+_MOST_NODES = 32  # along an axis
 _STIFFNESS = 0.1  # weight of the background's second differences, in units of a pixel's
 _STILL = 3e-3  # px: the fit ends when no peak moves more
 _LONGEST_STEP = 0.4  # px in one round
@@ -89,7 +90,7 @@ class DiskFitter:
     bends: tuple[NDArray[np.intp], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        spacing = max(_LEAST_SPACING, _NODE_SPACING * self.probe.radius)
+        spacing = max(_LEAST_SPACING, _NODE_SPACING * self.probe.radius, max(self.use.shape) / _MOST_NODES)
         kept = np.flatnonzero(self.use.ravel())
         places = np.full(self.use.size, -1, np.int64)
         places[kept] = np.arange(len(kept))
@@ -117,36 +118,33 @@ class DiskFitter:
     ) -> DiskFit:
         """Fit a pattern (k_y, k_x) of known variance from `start`, in so many rounds at most."""
         data, noise = pattern.ravel()[self.kept], variance.ravel()[self.kept]
-        nodes, shares = self.ground.nodes[self.kept], self.ground.shares[self.kept]
-        positions, shapes, heights = start.positions.copy(), start.shapes.copy(), start.heights.copy()
-        disks = COLUMNS * len(shapes)
+        state, disks = start, COLUMNS * len(start.positions)
         for turn in range(rounds):
-            pixels, values = self._columns(positions, shapes, self.places)
-            model = np.zeros(len(data))
-            add_disks(pixels, values, shapes, model)
-            weight = 1 / (noise + (_MISFIT * self._heights(model)) ** 2)
-            misses = data - model - (heights[nodes] * shares).sum(axis=1)
-            order = self._order(positions)
-            normal, pull = np.zeros((len(order),) * 2), np.zeros(len(order))
-            normal_equations(pixels, values, nodes, shares, weight, misses, order, normal, pull)
-            self._add_prior(normal, pull, order, shapes, heights, float(np.median(weight)))
-            first = np.empty(len(order), np.int64)
-            first_entries(normal, first)
-            factorise(normal, first)
-            substitute(normal, first, pull)
-            step = pull[order]
-            heights = heights + step[disks:]
+            equations = self._equations(data, noise, state)
+            step = equations.solve()
             change = step[:disks].reshape(-1, COLUMNS)
-            shapes = shapes + change[:, _SHAPES]
+            shapes = state.shapes + change[:, _SHAPES]
             shapes[:, 0] = np.maximum(shapes[:, 0], _FAINTEST)
             moves = np.clip(change[:, 1:3], -_LONGEST_STEP, _LONGEST_STEP)
-            positions = positions + moves
+            state = DiskFit(state.positions + moves, shapes, state.errors, state.heights + step[disks:])
             if np.abs(moves).max(initial=0) < _STILL or turn == rounds - 1:
                 break
-        spread = np.empty(disks)
-        inverse_diagonal(normal, first, order[:disks], spread)
-        spread = spread.reshape(-1, COLUMNS)
-        return DiskFit(positions, shapes, np.sqrt(spread[:, [1, 2, 0]]), heights)
+        spread = np.sqrt(equations.variances(disks)).reshape(-1, COLUMNS)
+        return replace(state, errors=spread[:, [1, 2, 0]])
+
+    def _equations(self, data: NDArray[np.float64], noise: NDArray[np.float64], state: DiskFit) -> Equations:
+        """Return the equations of a Gauss-Newton step for the kept pixels."""
+        nodes, shares = self.ground.nodes[self.kept], self.ground.shares[self.kept]
+        pixels, values = self._columns(state.positions, state.shapes, self.places)
+        model = np.zeros(len(data))
+        add_disks(pixels, values, state.shapes, model)
+        weight = 1 / (noise + (_MISFIT * self._heights(model)) ** 2)
+        misses = data - model - (state.heights[nodes] * shares).sum(axis=1)
+        equations = Equations(np.concatenate([np.repeat(state.positions[:, 0], COLUMNS), self.ground.rows]))
+        normal, pull = equations.normal, equations.pull
+        normal_equations(pixels, values, nodes, shares, weight, misses, equations.order, normal, pull)
+        self._add_prior(equations, state, float(np.median(weight)))
+        return equations
 
     def disks(self, fit: DiskFit, *, only: int | None = None) -> NDArray[np.float64]:
         """Return the disks of a fit (k_y, k_x), or one of them, without the background."""
@@ -184,37 +182,20 @@ class DiskFitter:
         )
         return pixels, values
 
-    def _order(self, positions: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the row of every unknown in the equations: from the top of the detector to its bottom.
-
-        Disks and nodes far apart do not meet, so the matrix is empty far from its diagonal.
-        """
-        height = np.concatenate([np.repeat(positions[:, 0], COLUMNS), self.ground.rows])
-        order = np.empty(len(height), np.int64)
-        order[np.argsort(height, kind="stable")] = np.arange(len(height))
-        return order
-
-    def _add_prior(
-        self,
-        normal: NDArray[np.float64],
-        pull: NDArray[np.float64],
-        order: NDArray[np.int64],
-        shapes: NDArray[np.float64],
-        heights: NDArray[np.float64],
-        weight: float,
-    ) -> None:
+    def _add_prior(self, equations: Equations, state: DiskFit, weight: float) -> None:
         """Add what is known before: moderate slopes and domes, a smooth background."""
-        disks = COLUMNS * len(shapes)
-        known = np.zeros((len(shapes), COLUMNS))
-        known[:, 3:] = 1 / (self.probe.contrast * shapes[:, :1]) ** 2
-        pull[order[:disks]] -= (known * np.pad(shapes[:, 1:], ((0, 0), (3, 0)))).ravel()
+        normal, pull, order = equations.normal, equations.pull, equations.order
+        known = np.zeros((len(state.shapes), COLUMNS))
+        known[:, 3:] = 1 / (self.probe.contrast * state.shapes[:, :1]) ** 2
+        pull[order[: known.size]] -= (known * np.pad(state.shapes[:, 1:], ((0, 0), (3, 0)))).ravel()
         row, column = self.bends
         bend = self.ground.stiffness[row, column] * (_STIFFNESS * weight)
-        pull[order[disks:]] -= np.bincount(row, bend * heights[column], len(heights))
-        at, by = order[disks + row], order[disks + column]
-        normal[at[at >= by], by[at >= by]] += bend[at >= by]
+        pull[order[known.size :]] -= np.bincount(row, bend * state.heights[column], len(state.heights))
+        at, by = order[known.size + row], order[known.size + column]
+        lower = at >= by
+        normal[at[lower], by[lower]] += bend[lower]
         diagonal = np.einsum("ii->i", normal)
-        diagonal[order[:disks]] += known.ravel()
+        diagonal[order[: known.size]] += known.ravel()
         diagonal += 1e-9 * diagonal + 1e-12 * diagonal.mean()
 
 

@@ -17,7 +17,7 @@ from clustem.crystallography.probe import Probe
 from clustem.crystallography.record import COLUMNS, Peaks
 from clustem.crystallography.sharpening import sharpened_probe
 from clustem.errors import InputError
-from clustem.surveying import annular_mask, load_mask
+from clustem.surveying import load_mask
 from clustem.surveying.beam import Beam, find_beam
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def find_peaks(averages: Averages, *, probe: Probe | ArrayLike | None = None, ma
     shape = averages.patterns.shape[1], averages.patterns.shape[2]
     use = np.ones(shape, bool) if mask is None else load_mask(mask, shape)
     beam = _direct_beam(averages, use)
-    use = use & reached_pixels(averages, ~_within(beam, shape))
+    use = use & reached_pixels(averages, ~_within(beam, use))
     counting = Counting.of(averages, use)
     patterns = [np.asarray(pattern, np.float64) for pattern in averages.patterns]
     finder, text, warnings = _finder(probe, averages, patterns, use, counting, beam)
@@ -104,10 +104,13 @@ def _direct_beam(averages: Averages, use: NDArray[np.bool_]) -> Beam:
     return find_beam(_mean(averages), use, averages.calibration.centre_px or centre)
 
 
-def _within(beam: Beam, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def _within(beam: Beam, use: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels of the direct beam and its edge."""
     if not beam.found:
-        return np.zeros(shape, bool)
-    return annular_mask(shape, centre_px=(beam.centre[0], beam.centre[1]), outer_px=2 * beam.radius + 2)
+        return np.zeros(use.shape, bool)
+    y, x = np.indices(use.shape)
+    within: NDArray[np.bool_] = np.hypot(y - beam.centre[0], x - beam.centre[1]) <= 2 * beam.radius + 2
+    return within
 
 
 def _finder(
@@ -119,19 +122,33 @@ def _finder(
     beam: Beam,
 ) -> tuple[Finder, str, tuple[str, ...]]:
     """Return the finder, what its template is in words, and what is to be warned of."""
+    warnings: tuple[str, ...] = ()
     if probe is not None:
         template = probe if isinstance(probe, Probe) else Probe.measured(probe)
-        fitter = BeamFitter.of(template, use, beam.centre) if beam.found else None
-        return Finder.of(template, use, counting, fitter), template.kind, ()
-    radius, source, warnings = _radius(averages.calibration, beam)
-    if radius < _LEAST_DISK:
-        template = Probe.spot(max(0.5 * radius, 0.4))
-        fitter = BeamFitter.of(template, use, beam.centre) if beam.found else None
-        return Finder.of(template, use, counting, fitter), f"spot, from the {source}", warnings
+        text = template.kind
+    else:
+        radius, source, warnings = _radius(averages.calibration, beam)
+        if radius >= _LEAST_DISK:
+            finder = _sharpened_finder(averages, patterns, use, counting, beam, radius)
+            return finder, f"disk, from the {source} and peaks", warnings
+        template, text = Probe.spot(max(0.5 * radius, 0.4)), f"spot, from the {source}"
+    fitter = BeamFitter.of(template, use, beam.centre) if beam.found else None
+    return Finder.of(template, use, counting, fitter), text, warnings
+
+
+def _sharpened_finder(
+    averages: Averages,
+    patterns: list[NDArray[np.float64]],
+    use: NDArray[np.bool_],
+    counting: Counting,
+    beam: Beam,
+    radius: float,
+) -> Finder:
+    """Return the finder with disks whose radius and edge are fitted, those of the beam and of the peaks apart."""
     fitter = None
     if beam.found:
         mean, number = _mean(averages), int(averages.positions.sum())
-        light = mean[_within(beam, (use.shape[0], use.shape[1])) & use].sum()
+        light = mean[_within(beam, use) & use].sum()
         own = sharpened_probe([mean], [number], [(beam.centre[None], np.array([light]))], use, counting, radius)
         fitter, radius = BeamFitter.of(own, use, beam.centre), own.radius
     brightest = np.argsort(-averages.electrons, kind="stable")[:_SHARPENED]
@@ -139,8 +156,7 @@ def _finder(
     first = Finder.of(Probe.disk(radius), use, counting, fitter)
     fits = [first.find(pattern, number, passes=1).fit for pattern, number in zip(some, numbers, strict=True)]
     peaks = [(fit.positions, fit.intensities) for fit in fits]
-    template = sharpened_probe(some, numbers, peaks, use, counting, radius)
-    return Finder.of(template, use, counting, fitter), f"disk, from the {source} and peaks", warnings
+    return Finder.of(sharpened_probe(some, numbers, peaks, use, counting, radius), use, counting, fitter)
 
 
 def _radius(calibration: Calibration, beam: Beam) -> tuple[float, str, tuple[str, ...]]:

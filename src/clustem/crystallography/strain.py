@@ -31,22 +31,23 @@ _SUSPICIOUS = 0.02  # median dilatation that the size of a pixel explains better
 
 
 class Oriented(Protocol):
-    """What is needed of orientations; index i belongs to label i + 1.
+    """What is needed of orientations; index i belongs to label i + 1."""
 
-    Attributes
-    ----------
-    rotation : (K, 3, 3) float64
-        Crystal to sample; NaN where there is none.
-    phase : (K,) str
-        Name of a crystal, or empty.
-    crystals : tuple of Crystal
-    angle_error_out_of_plane_deg : (K,) float64
-    """
+    @property
+    def rotation(self) -> NDArray[np.float64]:
+        """(K, 3, 3), crystal to sample; NaN where there is none."""
 
-    rotation: NDArray[np.float64]
-    phase: Any
-    crystals: tuple[Crystal, ...]
-    angle_error_out_of_plane_deg: NDArray[np.float64]
+    @property
+    def phase(self) -> Any:
+        """(K,) name of a crystal, or empty."""
+
+    @property
+    def crystals(self) -> tuple[Crystal, ...]:
+        """The crystals that the names belong to."""
+
+    @property
+    def angle_error_out_of_plane_deg(self) -> NDArray[np.float64]:
+        """(K,) standard error of the tilt; NaN where it is not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,31 +238,29 @@ def _deformation(fit: PlaneFit | None) -> NDArray[np.float64]:
 def _assembled(fits: list[Indexed], comparison: Comparison, reference: Reference) -> Strain:
     number = len(fits)
     values, errors = np.full((number, 4), np.nan), np.full((number, 4), np.nan)
-    deformations, reasons = np.full((number, 2, 2), np.nan), []
+    deformations = np.full((number, 2, 2), np.nan)
+    reasons = [one.reason or why for one, why in zip(fits, comparison.reasons, strict=True)]
     for n, (one, base) in enumerate(zip(fits, comparison.bases, strict=True)):
-        reasons.append(one.reason or comparison.reasons[n])
         if one.fit is None or np.isnan(base).any():
             continue
-        deformation = _deformation(one.fit) @ base
         uncertain = component_errors(one.fit.matrix, one.fit.covariance, base)
         if uncertain[:3].max() > _LARGEST_ERROR:
             reasons[n] = f"standard error above {_LARGEST_ERROR:.0%}"
             continue
-        values[n], errors[n] = components(deformation), uncertain
-        deformations[n] = left_polar(deformation)[0] if reference == "crystal" else deformation
+        deformations[n] = _deformation(one.fit) @ base
+        values[n], errors[n] = components(deformations[n]), uncertain
+        if reference == "crystal":
+            deformations[n] = left_polar(deformations[n])[0]
+            values[n, 3] = errors[n, 3] = np.nan
     if isinstance(reference, int):
-        own = errors[reference - 1].copy()
-        errors = np.hypot(errors, own)
+        errors = np.hypot(errors, errors[reference - 1])
         errors[reference - 1] = 0.0
-    if reference == "crystal":
-        values[:, 3] = errors[:, 3] = np.nan
-    scales = [np.nan if one.fit is None else one.fit.scale for one in fits]
     return Strain(
         **dict(zip(_COMPONENTS, values.T, strict=True)),
         **{f"{name}_error": error for name, error in zip(_COMPONENTS, errors.T, strict=True)},
         deformation=deformations,
         reflections=np.array([len(one.rows) for one in fits], np.int64),
-        residual=np.array(scales),
+        residual=np.array([np.nan if one.fit is None else one.fit.scale for one in fits]),
         indexed=_table(fits),
         reference=f"domain {reference}" if isinstance(reference, int) else reference,
         reason=tuple(reasons),
