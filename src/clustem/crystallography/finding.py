@@ -17,6 +17,7 @@ from clustem.crystallography.probe import Probe
 from clustem.crystallography.record import COLUMNS, Peaks
 from clustem.crystallography.sharpening import sharpened_probe
 from clustem.errors import InputError
+from clustem.passes import in_threads
 from clustem.surveying import load_mask
 from clustem.surveying.beam import Beam, find_beam
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _LEAST_DISK = 1.2  # px; below this radius a peak shows no disk, only a spot
 _UNLIKE = 0.3  # relative difference from which the convergence angle and the direct beam contradict each other
+_AT_ONCE = 4  # patterns that a thread takes, so that no thread is left with all the difficult ones
 _SHARPENED = 5  # patterns that radius and edge of the probe are taken from
 
 
@@ -77,7 +79,7 @@ def find_peaks(averages: Averages, *, probe: Probe | ArrayLike | None = None, ma
     counting = Counting.of(averages, use)
     patterns = [np.asarray(pattern, np.float64) for pattern in averages.patterns]
     finder, text, warnings = _finder(probe, averages, patterns, use, counting, beam)
-    found = [finder.find(pattern, int(n)) for pattern, n in zip(patterns, averages.positions, strict=True)]
+    found = _find_all(finder, patterns, averages.positions)
     guess = beam.centre if averages.calibration.centre_px is None else np.array(averages.calibration.centre_px)
     centres = np.array([_centre(one, guess, shape) for one in found]).reshape(-1, 2)
     return Peaks(
@@ -91,6 +93,17 @@ def find_peaks(averages: Averages, *, probe: Probe | ArrayLike | None = None, ma
         probe=text,
         warnings=warnings,
     )
+
+
+def _find_all(finder: Finder, patterns: list[NDArray[np.float64]], positions: NDArray[np.int64]) -> list[Found]:
+    found: dict[int, Found] = {}
+
+    def work(start: int, stop: int) -> None:
+        for k in range(start, stop):
+            found[k] = finder.find(patterns[k], int(positions[k]))
+
+    in_threads(work, len(patterns), longest=_AT_ONCE)
+    return [found[k] for k in range(len(patterns))]
 
 
 def _mean(averages: Averages) -> NDArray[np.float64]:
