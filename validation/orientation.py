@@ -83,7 +83,7 @@ def read(path: Path) -> tuple[NDArray[Any], dict[str, Any]]:
 def find(counts: NDArray[Any], truth: dict[str, Any]) -> clustem.Peaks:
     """Return the peaks of the averages of the true domains."""
     names = ("inv_angstrom_per_px", "energy_keV", "semiangle_mrad", "scan_step_nm")
-    calibration = clustem.Calibration(**{name: float(truth[name]) for name in names})
+    calibration = clustem.Calibration.from_dict({name: float(truth[name]) for name in names})
     scan = clustem.open_scan(counts, calibration=calibration)
     return clustem.find_peaks(clustem.average(scan, truth["labels"]))
 
@@ -119,7 +119,7 @@ def _matrix(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
 def write_peaks(path: Path, peaks: clustem.Peaks, truth: dict[str, Any]) -> None:
     """Write the peaks of the scored domains, and the true rotations, for other programs."""
     chosen = scored_domains(truth)
-    columns = {name: peaks.table[name].to_numpy() for name in ("label", "g_x", "g_y", "intensity")}
+    columns: dict[str, Any] = {name: peaks.table[name].to_numpy() for name in ("label", "g_x", "g_y", "intensity")}
     labels = [label for label, _ in chosen]
     rotation = truth["rotation"][[grain for _, grain in chosen]]
     np.savez(path, labels=labels, rotation=rotation, energy_keV=float(truth["energy_keV"]), **columns)

@@ -103,8 +103,8 @@ def improve(pattern: Pattern, library: Library, starts: Array, *, beam: Beam) ->
         if all(_apart(turned, fit, library.crystal) > _SAME_DEG for fit in fits):
             fits.append(_dynamical(pattern, library, turned, beam))
     for best in sorted(fits, key=lambda fit: misfit(pattern, fit, error))[:_POLISHED]:
-        starts = [replace(best, rotation=tilted(best.rotation, x, y)) for x, y in _BESIDE]
-        fits += [_dynamical(pattern, library, start, beam) for start in starts]
+        around = [replace(best, rotation=tilted(best.rotation, x, y)) for x, y in _BESIDE]
+        fits += [_dynamical(pattern, library, start, beam) for start in around]
     return fits
 
 

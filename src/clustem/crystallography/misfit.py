@@ -53,7 +53,7 @@ def model_error(pattern: Pattern, fits: Sequence[Fit]) -> float:
     if not fits:
         return _MODEL_ERRORS[0]
     placed = np.array([pattern.amplitude[fit.expected > 0].sum() for fit in fits])
-    errors = [_relative_error(pattern, fits[i]) for i in np.flatnonzero(placed >= _AS_MUCH * placed.max())]
+    errors = [_relative_error(pattern, fits[i]) for i in np.flatnonzero(placed >= _AS_MUCH * placed.max()).tolist()]
     return float(np.clip(min(errors), *_MODEL_ERRORS))
 
 
