@@ -11,6 +11,8 @@ from clustem.compiling import compiled
 
 Array = NDArray[Any]
 
+_HOPELESS = 0.4  # share of the best score so far below which azimuths are not worth telling apart
+
 
 @compiled()
 def spread_peaks(radius: Array, angle: Array, weight: Array, shells: Array, width: float, rows: Array) -> None:
@@ -51,10 +53,12 @@ def correlate_zones(
 
     rows (S, 2A) float32 are the peaks by shell and azimuth. Spots first[z] … first[z+1]−1 belong to zone z: their
     shell, column (azimuth, 0 … A−1) and weight. The score of azimuth j is Σ weight · rows[shell, column + j]; the
-    mirror image has the columns reversed. The second best is at least `apart` columns from the best.
+    mirror image has the columns reversed. The second best is at least `apart` columns from the best. Zones that score
+    far less than one before them get 0.
     """
     turns = rows.shape[1] // 2
     total = np.empty(turns, np.float32)
+    top = np.float32(0.0)
     for z in range(first.size - 1):
         for mirror in range(2):
             total[:] = 0.0
@@ -64,14 +68,20 @@ def correlate_zones(
                 row = rows[shell[i], start : start + turns]
                 for j in range(turns):
                     total[j] += factor * row[j]
-            best = 0
-            for j in range(1, turns):
-                if total[j] > total[best]:
-                    best = j
-            other = -1
+            highest = np.float32(0.0)
             for j in range(turns):
-                gap = abs(j - best)
-                if min(gap, turns - gap) >= apart and (other < 0 or total[j] > total[other]):
+                highest = max(highest, total[j])
+            top = max(top, highest)
+            if highest < _HOPELESS * top:
+                scores[z, mirror, :], angles[z, mirror, :] = 0.0, 0
+                continue
+            best = 0
+            while best < turns - 1 and total[best] < highest:
+                best += 1
+            other = (best + apart) % turns
+            for step in range(apart + 1, turns - apart + 1):
+                j = best + step if best + step < turns else best + step - turns
+                if total[j] > total[other]:
                     other = j
             scores[z, mirror, 0], angles[z, mirror, 0] = total[best], best
             scores[z, mirror, 1], angles[z, mirror, 1] = total[other], other
