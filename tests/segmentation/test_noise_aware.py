@@ -100,6 +100,12 @@ def test_noise_is_one_domain_with_a_warning(level):
     assert domains.reason.startswith("no two regions differ beyond noise and gradients; ")
 
 
+def test_a_scan_of_few_positions_is_said_to_be_too_small():
+    domains = segment(scene(halves((3, 4)), FOUR[:2]))
+    assert single(domains)
+    assert domains.warnings[0].startswith("The scan has 12 usable positions, too few")
+
+
 @pytest.mark.parametrize("pattern", [crystal(0), 0.5 * beam() + 0.5 * diffuse()], ids=["crystal", "amorphous"])
 @pytest.mark.parametrize("electrons", [20, 100, 10_000])
 def test_one_crystal_or_glass_is_one_domain(pattern, electrons):

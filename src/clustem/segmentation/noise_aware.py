@@ -25,6 +25,7 @@ _ROUNDS = 3  # of the refinement
 _SURE = 0.7  # confidence from which a domain counts as found again
 _MANY = 0.25  # of the domains that are not: the dose is the limit
 _COARSE = 0.4  # of the positions at boundaries: the step is
+_FEW = 48  # positions of a scan below which nothing is found for want of neighbours
 _DOUBTFUL = 0.4  # confidence below which a domain is joined with another if that is as likely
 
 
@@ -64,7 +65,7 @@ def segment_noise_aware(
         quality=measure_quality(features, labels),
         reason=_reason(labels, confidence, features, survey),
         calibration=scan.calibration,
-        warnings=_warnings(labels, confidence),
+        warnings=_warnings(labels, confidence, int(usable.sum())),
     )
 
 
@@ -139,9 +140,14 @@ def _limit(confidence: Confidence) -> str:
     return f"overlap and probe at boundaries: {at_boundaries}"
 
 
-def _warnings(labels: NDArray[np.int32], confidence: Confidence) -> tuple[str, ...]:
+def _warnings(labels: NDArray[np.int32], confidence: Confidence, positions: int) -> tuple[str, ...]:
     warnings = []
-    if not confidence.distinct:
+    if not confidence.distinct and positions < _FEW:
+        warnings.append(
+            f"The scan has {positions} usable positions, too few to tell domains from noise without being told: expected "
+            f"at least {_FEW}. Method 'published' with a threshold, or a label image, may do."
+        )
+    elif not confidence.distinct:
         warnings.append(
             "Nothing in the patterns tells one part of the scan from another: one crystal, no crystal, or too few "
             "electrons."
