@@ -30,6 +30,7 @@ def averages_of(patterns, *, positions=1000, generator=None, calibration=None, c
         positions=np.full(number, positions),
         snr_single=np.ones(number),
         snr_domain=np.ones(number),
+        chi_squared=np.ones(number),
         examples=drawn,
         example_positions=np.zeros((number, 2), int),
         centre_px=centre,
