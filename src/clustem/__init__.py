@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from clustem.segmentation import adjusted_rand_index as adjusted_rand_index
     from clustem.segmentation import contours as contours
     from clustem.segmentation import domain_table as domain_table
+    from clustem.segmentation import polygons as polygons
     from clustem.segmentation import published_prefilter as published_prefilter
     from clustem.segmentation import published_similarity as published_similarity
     from clustem.segmentation import segment as segment
@@ -64,6 +65,7 @@ _HOME = {
         "adjusted_rand_index",
         "contours",
         "domain_table",
+        "polygons",
         "published_prefilter",
         "published_similarity",
         "segment",
