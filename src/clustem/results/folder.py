@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from clustem.errors import InputError, OutputError, is_full_disk
 from clustem.interruption import end_if_interrupted
+from clustem.results.exports import write_csv, write_labels, write_outlines
 from clustem.results.record import Results
 from clustem.results.storage import FILE_NAME, save_results
 
@@ -117,26 +116,8 @@ def _put_in_place(temporary: Path, target: Path, force: bool) -> None:
 
 
 def write_tables(results: Results, folder: Path) -> None:
-    """Write `results.h5`, `domains.csv` and `labels.tif` into an existing folder."""
+    """Write `results.h5`, `domains.csv`, `labels.tif` and `outlines.geojson` into an existing folder."""
     save_results(results, folder / FILE_NAME)
-    results.table.to_csv(folder / "domains.csv", index=False, float_format="%.6g", lineterminator="\n")
-    _write_labels(results, folder / "labels.tif")
-
-
-def _write_labels(results: Results, path: Path) -> None:
-    """Write the labels as a TIFF of 16 bits, or 32 if there are more domains; its resolution is the scan step."""
-    from tifffile import imwrite
-
-    labels = results.domains.labels
-    few = results.domains.number < 2**16
-    step = results.domains.calibration.scan_step_yx_nm
-    resolution = {} if step is None else {"resolution": (1e7 / step[1], 1e7 / step[0]), "resolutionunit": "CENTIMETER"}
-    imwrite(
-        path,
-        labels.astype(np.uint16 if few else np.uint32),
-        photometric="minisblack",
-        metadata=None,
-        software="clustem",
-        description="Domain labels, 0 = unassigned",
-        **resolution,
-    )
+    write_csv(results, folder)
+    write_labels(results, folder)
+    write_outlines(results, folder)
