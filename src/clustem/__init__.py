@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clustem.averaging import Averages as Averages
+    from clustem.averaging import DarkFields as DarkFields
     from clustem.averaging import average as average
+    from clustem.averaging import dark_fields as dark_fields
     from clustem.calibration import Calibration as Calibration
     from clustem.errors import InputError as InputError
     from clustem.errors import MissingFileError as MissingFileError
     from clustem.errors import OutputError as OutputError
+    from clustem.exporting import export as export
     from clustem.formats import open_scan as open_scan
     from clustem.passes import execution as execution
     from clustem.pipeline import run as run
@@ -56,7 +59,7 @@ _HOME = {
         "beam_stop_mask",
         "load_mask",
     ),
-    "averaging": ("Averages", "average"),
+    "averaging": ("Averages", "DarkFields", "average", "dark_fields"),
     "segmentation": (
         "Domains",
         "MergeTree",
@@ -72,6 +75,7 @@ _HOME = {
         "similarity_map",
     ),
     "results": ("Results", "open_results"),
+    "exporting": ("export",),
     "pipeline": ("run",),
 }
 _PUBLIC = {name: room for room, names in _HOME.items() for name in names}
