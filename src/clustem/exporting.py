@@ -36,7 +36,7 @@ def _write_figures(results: Results, folder: Path) -> None:
 
 
 _TARGETS = {
-    "emd": _Target(("averages.emd.h5",), write_emd),
+    "emd": _Target(("averages.emd.h5", "arrays.emd.h5"), write_emd),
     "hspy": _Target(("averages.hspy", "labels.hspy"), write_hspy),
     "tiff": _Target(("labels.tif", "averages.tif", "maps"), write_tiff),
     "csv": _Target(("domains.csv",), write_csv),
@@ -60,11 +60,11 @@ def export(
     ----------
     results : Results or path of a results folder
     to : str or sequence of str
-        ``"emd"``: averages as a DataCube of EMD 1.0, for py4DSTEM and emdfile. ``"hspy"``: averages and labels, for
-        HyperSpy and pyxem. ``"tiff"``: labels, averages and images of the scan, for ImageJ, with their scale.
-        ``"csv"``: the table of domains. ``"geojson"``: outlines along the edges of positions, and smooth ones.
-        ``"dark-fields"``: the images of :func:`clustem.dark_fields`, for ImageJ. ``"figures"``: for publication, as
-        SVG and PNG. ``"all"``: all of these.
+        ``"emd"``: averages as a DataCube of EMD 1.0, for py4DSTEM; with the labels as arrays, for emdfile.
+        ``"hspy"``: averages and labels, for HyperSpy and pyxem. ``"tiff"``: labels, averages and images of the scan,
+        for ImageJ, with their scale. ``"csv"``: the table of domains. ``"geojson"``: outlines along the edges of
+        positions, and smooth ones. ``"dark-fields"``: the images of :func:`clustem.dark_fields`, for ImageJ.
+        ``"figures"``: for publication, as SVG and PNG. ``"all"``: all of these.
     output : path, optional
         The folder to write into, `exports` in the results folder by default. It may exist.
     scan : as for :func:`clustem.open_scan`, optional
@@ -95,7 +95,7 @@ def export(
     >>> results = clustem.run("clustem:film_au")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     [path.name for path in clustem.export(results, to=["emd", "geojson"], output=folder)]
-    ['averages.emd.h5', 'outlines.geojson', 'outlines_smooth.geojson']
+    ['arrays.emd.h5', 'averages.emd.h5', 'outlines.geojson', 'outlines_smooth.geojson']
     """
     chosen = _chosen(to)
     found = results if isinstance(results, Results) else open_results(results)

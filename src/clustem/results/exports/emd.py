@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,18 @@ _NAME = "averages"
 
 
 def write_emd(results: Results, folder: Path) -> None:
-    """Write `averages.emd.h5`: a DataCube (1, K, k_y, k_x), so that what works on scans works on the averages.
+    """Write `averages.emd.h5` for py4DSTEM, and `arrays.emd.h5` for emdfile without py4DSTEM.
 
-    The labels are an array below it. Position (0, i) is the average of label i + 1; neighbours there are no neighbours
-    in the scan, so the positions are not calibrated.
+    The first is a DataCube (1, K, k_y, k_x), so that what works on scans works on the averages. Position (0, i) is the
+    average of label i + 1; neighbours there are no neighbours in the scan, so the positions are not calibrated. emdfile
+    refuses classes that it does not know, such as DataCube, so the second has averages and labels as plain arrays.
     """
+    (folder / "averages.emd.h5").write_bytes(_file_of(_write_cube, results))
+    (folder / "arrays.emd.h5").write_bytes(_file_of(_write_arrays, results))
+
+
+def _file_of(write: Callable[[h5py.Group, Results], None], results: Results) -> bytes:
+    """Return an EMD file below whose root is what `write` writes."""
     memory = io.BytesIO()
     with h5py.File(memory, "w") as file:
         file.attrs.update(
@@ -35,11 +43,8 @@ def write_emd(results: Results, folder: Path) -> None:
                 "authoring_user": "",
             }
         )
-        root = _group(file, f"{_NAME}_root", "root", "Root")
-        _write_calibration(root, results.averages)
-        cube = _write_cube(root, results.averages)
-        _write_labels(cube, results)
-    (folder / "averages.emd.h5").write_bytes(memory.getbuffer())
+        write(_group(file, f"{_NAME}_root", "root", "Root"), results)
+    return memory.getvalue()
 
 
 def _group(parent: h5py.Group, name: str, kind: str, python_class: str | None = None) -> h5py.Group:
@@ -50,26 +55,37 @@ def _group(parent: h5py.Group, name: str, kind: str, python_class: str | None = 
     return group
 
 
-def _write_cube(root: h5py.Group, averages: Averages) -> h5py.Group:
+def _write_cube(root: h5py.Group, results: Results) -> None:
+    averages = results.averages
+    _write_calibration(root, averages)
     cube = _group(root, _NAME, "array", "DataCube")
-    pixel = averages.calibration.inv_angstrom_per_px
     for name, value in averages.calibration.to_dict().items():
         if name != "scan_step_nm":
             cube.attrs[name] = value
-    unit, size = ("pixels", 1.0) if pixel is None else ("A^-1", pixel)
-    centre = np.nan_to_num(averages.centre_px) if pixel is not None else np.zeros(2)
-    values = [np.arange(1.0), np.arange(float(len(averages.patterns)))]
-    values += [(np.arange(length) - c) * size for length, c in zip(averages.patterns.shape[1:], centre, strict=True)]
-    _write_array(cube, averages.patterns[None], "pixel intensity", values, ("pixels", "pixels", unit, unit))
-    return cube
+    values, unit = _detector_axes(averages)
+    axes = [np.arange(1.0), np.arange(float(len(averages.patterns))), *values]
+    names = ("Rx", "Ry", "Qx", "Qy")  # py4DSTEM calls the first axis of a pair x
+    _write_array(cube, averages.patterns[None], "pixel intensity", axes, ("pixels", "pixels", unit, unit), names)
 
 
-def _write_labels(cube: h5py.Group, results: Results) -> None:
-    labels, step = results.domains.labels, results.domains.calibration.scan_step_yx_nm
-    group = _group(cube, "labels", "array", "Array")
-    values = [np.arange(length) * size for length, size in zip(labels.shape, step or (1.0, 1.0), strict=True)]
+def _write_arrays(root: h5py.Group, results: Results) -> None:
+    averages, labels = results.averages, results.domains.labels
+    values, unit = _detector_axes(averages)
+    axes = [np.arange(1.0, len(averages.patterns) + 1), *values]
+    group = _group(root, _NAME, "array", "Array")
+    _write_array(group, averages.patterns, "pixel intensity", axes, ("", unit, unit), ("label", "ky", "kx"))
+    step = results.domains.calibration.scan_step_yx_nm
+    axes = [np.arange(length) * size for length, size in zip(labels.shape, step or (1.0, 1.0), strict=True)]
     unit = "pixels" if step is None else "nm"
-    _write_array(group, labels, "", values, (unit, unit), names=("y", "x"))
+    _write_array(_group(root, "labels", "array", "Array"), labels, "", axes, (unit, unit), ("y", "x"))
+
+
+def _detector_axes(averages: Averages) -> tuple[list[NDArray[np.float64]], str]:
+    """Return k_y and k_x in 1/Å from the direct beam, or in pixels from the first one, and the unit's name."""
+    pixel = averages.calibration.inv_angstrom_per_px
+    unit, size = ("pixels", 1.0) if pixel is None else ("A^-1", pixel)
+    centre = np.zeros(2) if pixel is None else np.nan_to_num(averages.centre_px)
+    return [(np.arange(n) - c) * size for n, c in zip(averages.patterns.shape[1:], centre, strict=True)], unit
 
 
 def _write_array(
@@ -78,10 +94,8 @@ def _write_array(
     unit: str,
     axes: list[NDArray[np.float64]],
     units: tuple[str, ...],
-    *,
-    names: tuple[str, ...] = ("Rx", "Ry", "Qx", "Qy"),
+    names: tuple[str, ...],
 ) -> None:
-    """Write data and axes; py4DSTEM calls the first axis of a pair x."""
     large = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if data.size > 256 else {}
     group.create_dataset("data", data=data, track_times=False, **large).attrs["units"] = unit
     for k, (values, name, axis_unit) in enumerate(zip(axes, names, units, strict=True)):

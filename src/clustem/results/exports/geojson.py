@@ -35,7 +35,7 @@ def feature_collection(results: Results, *, smooth: bool) -> dict[str, Any]:
 
     Coordinates are (x, −y): x to the right and y up, so that maps, where y points up, show the scan as the microscope
     does; in nm, or positions where the step is not known. Outer rings run counterclockwise there, holes clockwise, as
-    RFC 7946 wants it. `"crs": null` says that these are no longitudes and latitudes.
+    RFC 7946 wants it. `crs` says that these are no longitudes and latitudes, which GDAL takes them for if it is null.
     """
     unit: Literal["position", "nm"] = "position" if results.domains.calibration.scan_step_nm is None else "nm"
     found = polygons(results.domains, smooth=smooth, unit=unit)
@@ -55,11 +55,17 @@ def feature_collection(results: Results, *, smooth: bool) -> dict[str, Any]:
     return {
         "type": "FeatureCollection",
         "name": "outlines",
-        "crs": None,
+        "crs": {"type": "name", "properties": {"name": _plane(unit)}},
         "unit": unit,
         "axes": "x to the right (+scan_x), y up (-scan_y); the centre of the first position is (0, 0)",
         "features": features,
     }
+
+
+def _plane(unit: str) -> str:
+    """Return a plane with a unit of its own as WKT 2."""
+    length = 'LENGTHUNIT["nanometre",1e-9]' if unit == "nm" else 'LENGTHUNIT["position",1]'
+    return f'ENGCRS["scan",EDATUM["scan"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],{length}]'
 
 
 def _ring(line: NDArray[np.float64]) -> list[list[float]]:
