@@ -18,7 +18,7 @@ def averages():
     counts = np.random.default_rng(0).poisson(3 * labels[..., None, None], (2, 4, 12, 14)).astype(np.uint16)
     scan = clustem.open_scan(counts, calibration=CALIBRATION)
     survey = clustem.survey(scan)
-    return clustem.average(scan, clustem.segment(scan, survey=survey, labels=labels), survey=survey)
+    return clustem.average(scan, clustem.segment(scan, survey=survey, method="labels", labels=labels), survey=survey)
 
 
 class Signal2D:

@@ -27,7 +27,7 @@ def counts_of(labels, moves=None):
 def made(counts, labels=LABELS):
     scan = clustem.open_scan(counts)
     survey = clustem.survey(scan)
-    domains = clustem.segment(scan, survey=survey, labels=labels)
+    domains = clustem.segment(scan, survey=survey, method="labels", labels=labels)
     return scan, survey, clustem.average(scan, domains, survey=survey)
 
 
@@ -88,7 +88,7 @@ def test_without_a_spot_it_is_not_a_number():
 def test_blocks_and_surveys_do_not_matter(still):
     scan, survey, averages = still
     whole = clustem.dark_fields(scan, averages, survey=survey).images
-    with execution(block_rows=1):
+    with execution(memory=1, threads=2):
         np.testing.assert_array_equal(clustem.dark_fields(np.asarray(scan), averages).images, whole)
 
 

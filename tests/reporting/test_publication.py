@@ -1,5 +1,5 @@
 import re
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 
 import matplotlib as mpl
 import numpy as np
@@ -27,7 +27,7 @@ def test_elongated_scans_stay_on_the_page(make_results, labels):
 
 def test_svg_has_text_and_areas_that_can_be_edited(four_domains, tmp_path):
     write_figures(four_domains, tmp_path)
-    tree = ElementTree.parse(tmp_path / "figures" / "domains.svg")
+    tree = ET.parse(tmp_path / "figures" / "domains.svg")
     texts = ["".join(item.itertext()).strip() for item in tree.iter() if item.tag.endswith("}text")]
     assert {"1", "2", "3", "4"} <= set(texts)
     assert any(text.endswith("nm") for text in texts)

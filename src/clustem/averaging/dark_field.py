@@ -18,7 +18,7 @@ from clustem.surveying import Survey, survey_of
 from clustem.tables import table_text
 
 _BEAM_EDGE = 1.5  # radii of the direct beam that no aperture reaches into
-_SIGMAS = 3.0  # standard errors by which a spot stands out
+_SIGMAS = 5.0  # standard errors by which a spot stands out; there are thousands of pixels to be wrong in
 _WEAKEST = 0.2  # of the strongest spot of the domain
 
 
@@ -74,7 +74,7 @@ def dark_fields(scan: Any, averages: Averages, *, survey: Survey | None = None) 
     Notes
     -----
     An aperture is where the domain scatters more than the rest of the scan: the difference of its average and the mean
-    of all other patterns, blurred by half the radius of the direct beam, is at least three standard errors and a fifth
+    of all other patterns, blurred by half the radius of the direct beam, is at least five standard errors and a fifth
     of its maximum. (A domain without a rest is compared with the median of the ring around the beam.) The direct beam
     up to 1.5 of its radii and bad pixels are left out. An image shows all that scatters into the same spots, also
     other domains that share some of them, as in a microscope with that aperture; it is no mask of the domain. Where
