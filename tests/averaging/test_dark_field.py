@@ -85,11 +85,15 @@ def test_without_a_spot_it_is_not_a_number():
     assert np.isfinite(found.images[1]).all()
 
 
-def test_blocks_and_surveys_do_not_matter(still):
+def test_blocks_threads_and_survey_do_not_matter(still):
     scan, survey, averages = still
-    whole = clustem.dark_fields(scan, averages, survey=survey).images
-    with execution(memory=1, threads=2):
-        np.testing.assert_array_equal(clustem.dark_fields(np.asarray(scan), averages).images, whole)
+    once = clustem.dark_fields(scan, averages, survey=survey).images
+    np.testing.assert_array_equal(clustem.dark_fields(np.asarray(scan), averages).images, once)
+    tall = np.tile(np.asarray(scan), (24, 1, 1, 1))
+    of_tall = clustem.survey(tall)
+    whole = clustem.dark_fields(tall, averages, survey=of_tall).images
+    with execution(memory=2**20, threads=2):
+        np.testing.assert_array_equal(clustem.dark_fields(tall, averages, survey=of_tall).images, whole)
 
 
 def test_averages_of_another_scan(still):
