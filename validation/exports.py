@@ -110,7 +110,7 @@ def run_signal(_folder: Path, _truth: Truth) -> bool:
         f"{type(back).__name__} {back.data.shape}, kx in {axis.units}",
         np.array_equal(results.domains.labels, clustem.segment(scan, survey=clustem.survey(scan)).labels),
         np.array_equal(back.data, results.averages.patterns),
-        axis.units == "1/Å" and bool(axis.scale == scan.calibration.inv_angstrom_per_px),
+        axis.units == "1/Å" and bool(np.isclose(axis.scale, scan.calibration.inv_angstrom_per_px or 1.0)),
         results.domains.calibration.scan_step_nm == scan.calibration.scan_step_nm,
     )
 
