@@ -29,9 +29,11 @@ ROOMS = (
     "results",
     "reporting",
     "recipe",
+    "exporting",
     "journal",
     "pipeline",
     "demonstration",
+    "console",
     "cli",
     "__main__",
 )

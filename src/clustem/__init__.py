@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clustem.averaging import Averages as Averages
+    from clustem.averaging import DarkFields as DarkFields
     from clustem.averaging import average as average
+    from clustem.averaging import dark_fields as dark_fields
     from clustem.calibration import Calibration as Calibration
     from clustem.crystallography import Crystal as Crystal
     from clustem.crystallography import Orientations as Orientations
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from clustem.errors import InputError as InputError
     from clustem.errors import MissingFileError as MissingFileError
     from clustem.errors import OutputError as OutputError
+    from clustem.exporting import export as export
     from clustem.formats import open_scan as open_scan
     from clustem.passes import execution as execution
     from clustem.pipeline import run as run
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from clustem.segmentation import adjusted_rand_index as adjusted_rand_index
     from clustem.segmentation import contours as contours
     from clustem.segmentation import domain_table as domain_table
+    from clustem.segmentation import polygons as polygons
     from clustem.segmentation import published_prefilter as published_prefilter
     from clustem.segmentation import published_similarity as published_similarity
     from clustem.segmentation import segment as segment
@@ -70,7 +74,7 @@ _HOME = {
         "beam_stop_mask",
         "load_mask",
     ),
-    "averaging": ("Averages", "average"),
+    "averaging": ("Averages", "DarkFields", "average", "dark_fields"),
     "segmentation": (
         "Domains",
         "MergeTree",
@@ -79,6 +83,7 @@ _HOME = {
         "adjusted_rand_index",
         "contours",
         "domain_table",
+        "polygons",
         "published_prefilter",
         "published_similarity",
         "segment",
@@ -102,6 +107,7 @@ _HOME = {
         "structure_factors",
     ),
     "results": ("Results", "open_results"),
+    "exporting": ("export",),
     "pipeline": ("run",),
 }
 _PUBLIC = {name: room for room, names in _HOME.items() for name in names}

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clustem.errors import InputError, is_full_disk
-from clustem.interruption import end_if_interrupted, interrupted
+from clustem.console import guarded, progress
+from clustem.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,8 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 _INPUT, _SEGMENTATION, _CALIBRATION, _OUTPUT = "Input", "Segmentation", "Calibration", "Output"
 _NOISE = "Noise (left out, it is measured)"
@@ -139,7 +132,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Survey, segment and average a scan, and write a results folder with a report."""
-    with _guarded(verbose) as console:
+    with guarded(verbose) as console:
         import clustem
 
         calibration = _calibration(
@@ -151,7 +144,7 @@ def run(
             detector_rotation_deg=detector_rotation_deg,
             detector_flip=detector_flip,
         )
-        with _progress(shown=not quiet):
+        with progress(shown=not quiet):
             results = clustem.run(
                 source,
                 output=output,
@@ -193,10 +186,10 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """Run the main job on the sample that comes with the package, and say how right it was."""
-    with _guarded(verbose) as console:
+    with guarded(verbose) as console:
         from clustem.demonstration import run_demo
 
-        with _progress(shown=not quiet):
+        with progress(shown=not quiet):
             results, truth = run_demo(output, force=force)
         _summarise(console, results, quiet)
         if not quiet:
@@ -217,7 +210,7 @@ def info(
     verbose: Verbose = False,
 ) -> None:
     """Show what is known of a scan, and what a run would assume; reads only a few patterns."""
-    with _guarded(verbose) as console:
+    with guarded(verbose) as console:
         from clustem.formats import open_scan
         from clustem.surveying import describe_scan
 
@@ -237,10 +230,37 @@ def info(
 @app.command()
 def formats() -> None:
     """List the file formats that can be opened."""
-    with _guarded(False) as console:
+    with guarded(False) as console:
         from clustem.formats import formats_text
 
         console.print(formats_text(), highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command()
+def export(
+    results: Annotated[Path, typer.Argument(help="A results folder.")],
+    *,
+    to: Annotated[
+        list[str], typer.Option(help="emd, hspy, tiff, csv, geojson, dark-fields, figures, or all; repeat for several.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write into; left out, RESULTS/exports.")
+    ] = None,
+    scan: Annotated[
+        str | None, typer.Option(help="The scan, for dark-fields, if it is not where the recipe says.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write results as files that other programs open: py4DSTEM, HyperSpy, ImageJ, QGIS, drawing programs."""
+    with guarded(verbose) as console:
+        import clustem
+
+        with progress(shown=not quiet):
+            written = clustem.export(results, to=to, output=output, scan=scan, force=force)
+        for path in written if not quiet else ():
+            console.print(str(path), highlight=False, markup=False)
 
 
 def _version(value: bool) -> None:
@@ -258,85 +278,6 @@ def _options(
     ] = False,
 ) -> None:
     """Hold the options before the command."""
-
-
-@contextmanager
-def _guarded(verbose: bool) -> Iterator[Console]:
-    """Turn errors into messages and exit codes."""
-    from rich.console import Console
-
-    errors = Console(stderr=True, soft_wrap=True)
-    if verbose:
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        yield Console(soft_wrap=True)
-    except typer.Exit:
-        raise
-    except (KeyboardInterrupt, Exception) as error:
-        code, message = _explained(error)
-        if verbose and code == EXIT_FAILED:
-            traceback.print_exc()
-        style = None if code == EXIT_INTERRUPTED else "red"
-        errors.print(message, style=style, highlight=False, markup=False)
-        raise typer.Exit(code) from None
-
-
-def _explained(error: BaseException) -> tuple[int, str]:
-    """Return the exit code and the message for what ended a command."""
-    if isinstance(error, KeyboardInterrupt) or interrupted():
-        return EXIT_INTERRUPTED, "interrupted: nothing was written"
-    if isinstance(error, InputError):
-        return EXIT_INPUT, f"error: {error}"
-    if isinstance(error, MemoryError):
-        return EXIT_FAILED, "error: there is not enough memory; close other programs, or crop or bin the scan"
-    if is_full_disk(error):
-        return EXIT_INPUT, (
-            f"error: the disk is full ({error}); free space where results, temporary files and the compiled loops "
-            "(NUMBA_CACHE_DIR, or beside the installed package) are kept"
-        )
-    return EXIT_FAILED, (
-        f"error: {type(error).__name__}: {error}\nThis is a defect of clustem: please report it with the output of "
-        "the same command and --verbose"
-    )
-
-
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[None]:
-    """Show a bar per pass, with its rate and the time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from clustem.passes import execution
-    from clustem.tables import size_text
-
-    if not shown:
-        with execution(observer=lambda *_: end_if_interrupted()):
-            yield
-        return
-    columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[rate]:>10}"),
-        TimeRemainingColumn(),
-    )
-    progress = Progress(*columns, console=Console(stderr=True))
-    tasks: dict[str, Any] = {}
-
-    def observe(stage: str, done: int, total: int, bytes_read: int) -> None:
-        end_if_interrupted()
-        progress.start()
-        if done == 0:
-            tasks[stage] = progress.add_task(stage, total=total, rate="")
-        task = progress.tasks[progress.task_ids.index(tasks[stage])]
-        rate = f"{size_text(int(bytes_read / task.elapsed))}/s" if task.elapsed and bytes_read else ""
-        progress.update(tasks[stage], completed=done, rate=rate)
-
-    try:
-        with execution(observer=observe):
-            yield
-    finally:
-        progress.stop()
 
 
 def _summarise(console: Console, results: Results, quiet: bool) -> None:

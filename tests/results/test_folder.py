@@ -119,5 +119,5 @@ def test_tables(demo_results, tmp_path):
         page = file.pages[0]
         np.testing.assert_array_equal(page.asarray(), demo_results.domains.labels)
         assert page.asarray().dtype == np.uint16
-        # 0.4 nm per position are 2.5e7 positions per centimetre
-        assert page.tags["XResolution"].value[0] / page.tags["XResolution"].value[1] == pytest.approx(2.5e7)
+        assert page.tags["XResolution"].value == (5, 2), "positions per nm"
+        assert file.imagej_metadata["unit"] == "nm"

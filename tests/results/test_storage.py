@@ -88,6 +88,10 @@ def test_missing_foreign_newer_and_damaged(demo_results, tmp_path):
         file.attrs["version"] = 99
     with pytest.raises(clustem.InputError, match="upgrade clustem"):
         clustem.open_results(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["version"] = 1
+    with pytest.raises(clustem.InputError, match=r"of an earlier clustem.*run the recipe"):
+        clustem.open_results(tmp_path)
 
 
 def test_repr_names_what_matters(demo_results):

@@ -180,3 +180,20 @@ def measure_signal(
                     part += value
                     square += value * value
         total[n], sums[n], squares[n] = everything, part, square
+
+
+@compiled()
+def sum_in_apertures(patterns: Array, places: Array, starts: Array, moves: Array, use: Array, sums: Array) -> None:
+    """Fill sums (n, K) with those of patterns (n, k_y, k_x) over the pixels of K apertures, moved by moves (n, 2).
+
+    The pixels of aperture k are places (m, 2) from starts[k] to starts[k + 1]-1; those that are not in use (k_y, k_x),
+    or outside once they are moved, are left out.
+    """
+    for n in range(patterns.shape[0]):
+        for k in range(starts.size - 1):
+            total = 0.0
+            for j in range(starts[k], starts[k + 1]):
+                y, x = places[j, 0] + moves[n, 0], places[j, 1] + moves[n, 1]
+                if 0 <= y < use.shape[0] and 0 <= x < use.shape[1] and use[y, x]:
+                    total += np.float64(patterns[n, y, x])
+            sums[n, k] = total

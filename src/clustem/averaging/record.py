@@ -72,6 +72,21 @@ class Averages:
         """Bytes of the scan over bytes of averages and labels."""
         return self.bytes_in / self.bytes_out
 
+    def to_hyperspy(self) -> Any:
+        """Return the patterns as a signal of HyperSpy, or of pyxem where that is installed too.
+
+        Its navigation axis is the label, 1 … K; the signal axes are `kx`, `ky` in 1/Å, 0 at the direct beam (px where
+        they are not calibrated).
+
+        Raises
+        ------
+        InputError
+            If HyperSpy is not installed; the package does not need it for anything else.
+        """
+        from clustem.averaging.conversion import signal_of_averages, to_signal
+
+        return to_signal(signal_of_averages(self))
+
     def __repr__(self) -> str:
         gain = self.snr_gain[np.isfinite(self.snr_gain)]
         return table_text(

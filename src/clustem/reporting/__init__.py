@@ -5,6 +5,7 @@ from clustem.reporting.colours import domain_colours
 from clustem.reporting.gallery import plot_gallery
 from clustem.reporting.maps import plot_beam_displacement, plot_certainty, plot_domain_map, plot_scan_images
 from clustem.reporting.patterns import plot_mean_patterns
+from clustem.reporting.publication import publication_averages, publication_map, publication_outlines, write_figures
 from clustem.reporting.report import render_report
 
 __all__ = [
@@ -18,5 +19,9 @@ __all__ = [
     "plot_scan_images",
     "plot_snr_gain",
     "plot_threshold",
+    "publication_averages",
+    "publication_map",
+    "publication_outlines",
     "render_report",
+    "write_figures",
 ]

@@ -48,10 +48,10 @@ def plot_gallery(results: Results, *, number: int = 24) -> Figure:
     height = width * float(np.clip(detector[0] / detector[1], 0.25, 4.0))
     cell = TEXT_HEIGHT + height + 0.12
     figure = Figure(figsize=(columns * CELL_WIDTH, max(1, -(-largest.size // columns)) * cell))
-    colours, outside = domain_colours(results.domains.labels), _outside_beam(results)
+    colours, outside = domain_colours(results.domains.labels), outside_beam(results)
     for place, index in enumerate(largest.tolist()):
         left, top = place % columns * CELL_WIDTH + GAP, place // columns * cell + TEXT_HEIGHT
-        limit = _top(averages.patterns[index], outside)
+        limit = brightest(averages.patterns[index], outside)
         pair = [add_axes(figure, left + shift * (width + GAP), top, width, height) for shift in (0, 1)]
         for axes, pattern in zip(pair, (averages.patterns[index], averages.examples[index]), strict=True):
             _show(axes, pattern, limit)
@@ -97,7 +97,7 @@ def _explain(pair: list[Axes], results: Results) -> None:
     add_bar(pair[0], length / (scale or 1.0), f"{length:g} Å⁻¹" if scale else f"{length:g} px", below=False)
 
 
-def _outside_beam(results: Results) -> NDArray[np.bool_]:
+def outside_beam(results: Results) -> NDArray[np.bool_]:
     """Return the used detector pixels outside 1.5 times the radius of the direct beam; all where that is not known."""
     survey = results.survey
     radius = survey.beam_radius_px
@@ -108,7 +108,7 @@ def _outside_beam(results: Results) -> NDArray[np.bool_]:
     return far & survey.detector_mask if (far & survey.detector_mask).any() else survey.detector_mask
 
 
-def _top(average: NDArray[np.floating], outside: NDArray[np.bool_]) -> float:
+def brightest(average: NDArray[np.floating], outside: NDArray[np.bool_]) -> float:
     """Return the counts per pixel that get the brightest colour."""
     values = average[outside]
     values = values[np.isfinite(values)]

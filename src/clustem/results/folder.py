@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from clustem.errors import InputError, OutputError, is_full_disk
 from clustem.interruption import end_if_interrupted
+from clustem.results.exports import write_csv, write_labels, write_outlines
 from clustem.results.record import Results
 from clustem.results.storage import FILE_NAME, save_results
 
@@ -23,7 +22,7 @@ def check_output(target: Path, *, force: bool, source: Path | None = None) -> No
     """
     if not target.name:
         raise OutputError(f"output: expected the name of a new folder, got {str(target)!r}")
-    _check_name(target)
+    check_name(target)
     if target.exists() or target.is_symlink():
         if not force:
             raise OutputError(
@@ -44,10 +43,10 @@ def check_output(target: Path, *, force: bool, source: Path | None = None) -> No
         raise OutputError(f"output: {target} cannot be made, because {parent} is not a folder that can be written to")
 
 
-def _check_name(target: Path) -> None:
+def check_name(target: Path) -> None:
     """Raise OutputError if the file system cannot hold a folder of this name, or the temporary one beside it."""
     try:
-        os.lstat(target.with_name(_temporary_name(target)))
+        os.lstat(target.with_name(temporary_name(target)))
     except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, ValueError) as error:
@@ -55,7 +54,8 @@ def _check_name(target: Path) -> None:
         raise OutputError(f"output: {str(target)!r} cannot be made ({text}); choose another folder") from error
 
 
-def _temporary_name(target: Path) -> str:
+def temporary_name(target: Path) -> str:
+    """Return the name of the folder beside `target` in which its files are made."""
     return f".{target.name}.{os.getpid()}.partial"
 
 
@@ -69,7 +69,7 @@ def whole_folder(target: Path, *, force: bool) -> Iterator[Path]:
         If writing fails, for example because the disk is full; nothing is left behind then.
     """
     target = target.absolute()
-    temporary = target.with_name(_temporary_name(target))
+    temporary = target.with_name(temporary_name(target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
@@ -86,10 +86,10 @@ def whole_folder(target: Path, *, force: bool) -> Iterator[Path]:
             "Free space or choose another place"
         ) from error
     finally:
-        _remove(temporary)
+        remove(temporary)
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove a folder of ours, also if an interruption comes in between."""
     try:
         shutil.rmtree(folder, ignore_errors=True)
@@ -113,30 +113,12 @@ def _put_in_place(temporary: Path, target: Path, force: bool) -> None:
             replaced.rename(target)
         raise
     finally:
-        _remove(replaced)
+        remove(replaced)
 
 
 def write_tables(results: Results, folder: Path) -> None:
-    """Write `results.h5`, `domains.csv` and `labels.tif` into an existing folder."""
+    """Write `results.h5`, `domains.csv`, `labels.tif` and `outlines.geojson` into an existing folder."""
     save_results(results, folder / FILE_NAME)
-    results.table.to_csv(folder / "domains.csv", index=False, float_format="%.6g", lineterminator="\n")
-    _write_labels(results, folder / "labels.tif")
-
-
-def _write_labels(results: Results, path: Path) -> None:
-    """Write the labels as a TIFF of 16 bits, or 32 if there are more domains; its resolution is the scan step."""
-    from tifffile import imwrite
-
-    labels = results.domains.labels
-    few = results.domains.number < 2**16
-    step = results.domains.calibration.scan_step_yx_nm
-    resolution = {} if step is None else {"resolution": (1e7 / step[1], 1e7 / step[0]), "resolutionunit": "CENTIMETER"}
-    imwrite(
-        path,
-        labels.astype(np.uint16 if few else np.uint32),
-        photometric="minisblack",
-        metadata=None,
-        software="clustem",
-        description="Domain labels, 0 = unassigned",
-        **resolution,
-    )
+    write_csv(results, folder)
+    write_labels(results, folder)
+    write_outlines(results, folder)

@@ -17,6 +17,7 @@ from clustem.tables import size_text, table_text
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,6 +53,24 @@ class Results:
     def contours(self) -> dict[int, list[NDArray[np.float64]]]:
         """Closed outlines of every domain, see :func:`clustem.contours`."""
         return contours(self.domains)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return everything with axes as an xarray Dataset.
+
+        Dimensions are `scan_y`, `scan_x` (coordinates in nm), `k_y`, `k_x` (in 1/Å, 0 at the direct beam), both in px
+        where they are not calibrated, `label` (1 … K) for what is known of each domain, among it all columns of
+        :attr:`table`, and `rank` for the three largest shares of a pattern. It can be written with `to_netcdf`.
+
+        Examples
+        --------
+        >>> import clustem
+        >>> dataset = clustem.run("clustem:film_au").to_xarray()
+        >>> dataset.averages.sel(label=3).sum("k_x").dims
+        ('k_y',)
+        """
+        from clustem.results.dataset import dataset_of
+
+        return dataset_of(self)
 
     @property
     def warnings(self) -> tuple[str, ...]:

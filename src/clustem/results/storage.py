@@ -30,7 +30,7 @@ from clustem.surveying import NoiseModel, Survey
 
 FILE_NAME = "results.h5"
 _FORMAT = "clustem results"
-_VERSION = 1
+_VERSION = 2  # 2: with chi squared of averages and quality of domains
 _CALIBRATION = "calibration"
 _RECORDS = {
     record.__name__: record
@@ -83,7 +83,7 @@ def open_results(folder: str | Path) -> Results:
     MissingFileError
         If there is no such folder or it has no results.
     InputError
-        If the file is damaged, of another program, or of a newer version.
+        If the file is damaged, of another program, or of another version.
     """
     path = Path(folder)
     path = path / FILE_NAME if path.is_dir() else path
@@ -113,7 +113,12 @@ def _check_format(file: h5py.File, path: Path) -> None:
         raise InputError(f"{path}: expected a file written by clustem, this is another program's")
     version = int(file.attrs["version"])
     if version > _VERSION:
-        raise InputError(f"{path}: has format version {version}, this clustem reads up to {_VERSION}; upgrade clustem")
+        raise InputError(f"{path}: has format version {version}, this clustem reads {_VERSION}; upgrade clustem")
+    if version < _VERSION:
+        raise InputError(
+            f"{path}: has format version {version} of an earlier clustem, this one reads {_VERSION}; run the recipe "
+            "beside it again"
+        )
 
 
 def _write_record(group: h5py.Group, record: Any) -> None:

@@ -5,7 +5,7 @@ from clustem.segmentation.corrected import SimilarityMap, similarity_map
 from clustem.segmentation.domains import Domains
 from clustem.segmentation.listing import domain_table
 from clustem.segmentation.mixtures import Mixture
-from clustem.segmentation.outlines import contours
+from clustem.segmentation.outlines import contours, polygons
 from clustem.segmentation.parameters import LabelsParameters, NoiseAwareParameters, PublishedParameters
 from clustem.segmentation.prefilter import published_prefilter
 from clustem.segmentation.quality import Quality
@@ -29,6 +29,7 @@ __all__ = [
     "contours",
     "domain_table",
     "has_option",
+    "polygons",
     "published_prefilter",
     "published_similarity",
     "segment",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from clustem.segmentation.parameters import LabelsParameters, NoiseAwareParamete
 from clustem.segmentation.quality import Quality
 from clustem.segmentation.tree import MergeTree
 from clustem.tables import table_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,6 +72,22 @@ class Domains:
     def sizes(self) -> NDArray[np.int64]:
         """(K,) number of positions of each domain."""
         return np.bincount(self.labels.ravel(), minlength=self.number + 1)[1:].astype(np.int64)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per domain: all columns of :func:`clustem.domain_table` that need no averages.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from clustem.segmentation import LabelsParameters
+        >>> labels = np.array([[1, 1, 2], [1, 2, 2]], np.int32)
+        >>> table = Domains(labels, method="labels", parameters=LabelsParameters()).to_dataframe()
+        >>> table["positions"].tolist(), table["at_edge"].tolist()
+        ([3, 3], [True, True])
+        """
+        from clustem.segmentation.listing import shape_table
+
+        return shape_table(self)
 
     def merge(self, labels: Sequence[int]) -> Domains:
         """Return the domains with those of `labels` made one, as `reason` then says.

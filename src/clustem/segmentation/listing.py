@@ -32,11 +32,28 @@ def domain_table(domains: Domains, averages: Averages) -> pd.DataFrame:
     InputError
         If `averages` does not belong to `domains`.
     """
+    if len(averages.patterns) != domains.number:
+        raise InputError(f"averages: expected {domains.number} patterns, one per domain, got {len(averages.patterns)}")
+    table = shape_table(domains)
+    measured = {
+        "electrons": averages.electrons,
+        "electrons_per_position": averages.electrons / averages.positions,
+        "snr_single": averages.snr_single,
+        "snr_domain": averages.snr_domain,
+        "snr_gain": averages.snr_gain,
+        "chi_squared": averages.chi_squared,
+    }
+    place = table.columns.tolist().index("mean_similarity")
+    for k, (name, values) in enumerate(measured.items()):
+        table.insert(place + k, name, values)
+    return table
+
+
+def shape_table(domains: Domains) -> pd.DataFrame:
+    """Return the columns of :func:`domain_table` that need no averages."""
     import pandas as pd
 
     labels, number = domains.labels, domains.number
-    if len(averages.patterns) != number:
-        raise InputError(f"averages: expected {number} patterns, one per domain, got {len(averages.patterns)}")
     index = np.arange(1, number + 1)
     centroid = (
         [np.atleast_1d(mean(grid, labels, index)) for grid in np.indices(labels.shape)] if number else [index, index]
@@ -49,15 +66,7 @@ def domain_table(domains: Domains, averages: Averages) -> pd.DataFrame:
     columns |= {"centroid_y": centroid[0], "centroid_x": centroid[1], "equivalent_diameter": diameter}
     if step is not None:
         columns["equivalent_diameter_nm"] = diameter * np.sqrt(step[0] * step[1])
-    columns |= {
-        "electrons": averages.electrons,
-        "electrons_per_position": averages.electrons / averages.positions,
-        "snr_single": averages.snr_single,
-        "snr_domain": averages.snr_domain,
-        "snr_gain": averages.snr_gain,
-        "chi_squared": averages.chi_squared,
-        "mean_similarity": _mean_similarity(domains, index),
-    }
+    columns["mean_similarity"] = _mean_similarity(domains, index)
     if domains.confidence is not None:
         columns["confidence"] = domains.confidence
     if domains.quality is not None:

@@ -144,8 +144,8 @@ def _warnings(labels: NDArray[np.int32], confidence: Confidence, positions: int)
     warnings = []
     if not confidence.distinct and positions < _FEW:
         warnings.append(
-            f"The scan has {positions} usable positions, too few to tell domains from noise without being told: expected "
-            f"at least {_FEW}. Method 'published' with a threshold, or a label image, may do."
+            f"The scan has {positions} usable positions, too few to learn from neighbours what is noise: expected at "
+            f"least {_FEW}. Method 'published' with a threshold, or a label image, may do."
         )
     elif not confidence.distinct:
         warnings.append(

@@ -1,0 +1,153 @@
+"""export: results as files that other programs open."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from clustem.averaging import dark_fields
+from clustem.errors import InputError
+from clustem.formats import open_scan
+from clustem.recipe import load_recipe
+from clustem.results import Results, added_files, check_new_files, open_results
+from clustem.results.exports import write_csv, write_dark_fields, write_emd, write_geojson, write_hspy, write_tiff
+from clustem.scan import Scan
+
+logger = logging.getLogger(__name__)
+
+FOLDER = "exports"
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A kind of files: what they are called, and the function that writes them, or None if it needs the scan."""
+
+    files: tuple[str, ...]
+    write: Callable[[Results, Path], None] | None
+
+
+def _write_figures(results: Results, folder: Path) -> None:
+    from clustem.reporting import write_figures  # it takes a second to import
+
+    write_figures(results, folder)
+
+
+_TARGETS = {
+    "emd": _Target(("averages.emd.h5", "arrays.emd.h5"), write_emd),
+    "hspy": _Target(("averages.hspy", "labels.hspy"), write_hspy),
+    "tiff": _Target(("labels.tif", "averages.tif", "maps"), write_tiff),
+    "csv": _Target(("domains.csv",), write_csv),
+    "geojson": _Target(("outlines.geojson", "outlines_smooth.geojson"), write_geojson),
+    "dark-fields": _Target(("dark_fields.tif", "apertures.tif"), None),
+    "figures": _Target(("figures",), _write_figures),
+}
+
+
+def export(
+    results: Results | str | Path,
+    *,
+    to: str | Sequence[str],
+    output: str | Path | None = None,
+    scan: Any = None,
+    force: bool = False,
+) -> list[Path]:
+    """Write results as files that other programs open.
+
+    Parameters
+    ----------
+    results : Results or path of a results folder
+    to : str or sequence of str
+        ``"emd"``: averages as a DataCube of EMD 1.0, for py4DSTEM; with the labels as arrays, for emdfile.
+        ``"hspy"``: averages and labels, for HyperSpy and pyxem. ``"tiff"``: labels, averages and images of the scan,
+        for ImageJ, with their scale. ``"csv"``: the table of domains. ``"geojson"``: outlines along the edges of
+        positions, and smooth ones. ``"dark-fields"``: the images of :func:`clustem.dark_fields`, for ImageJ.
+        ``"figures"``: for publication, as SVG and PNG. ``"all"``: all of these.
+    output : path, optional
+        The folder to write into, `exports` in the results folder by default. It may exist.
+    scan : as for :func:`clustem.open_scan`, optional
+        Needed for dark fields only, and only if the recipe in the results folder does not lead to it.
+    force : bool
+        Whether files that exist are replaced.
+
+    Returns
+    -------
+    list of Path
+        What was written: files, and folders of them.
+
+    Raises
+    ------
+    InputError
+        If `to` is unknown, or the scan is needed and cannot be opened.
+    OutputError
+        If files exist or cannot be written. Then nothing is written.
+
+    Notes
+    -----
+    The same results give the same bytes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import clustem
+    >>> results = clustem.run("clustem:film_au")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in clustem.export(results, to=["emd", "geojson"], output=folder)]
+    ['arrays.emd.h5', 'averages.emd.h5', 'outlines.geojson', 'outlines_smooth.geojson']
+    """
+    chosen = _chosen(to)
+    found = results if isinstance(results, Results) else open_results(results)
+    target = _folder(found, output)
+    check_new_files(target, [name for choice in chosen for name in _TARGETS[choice].files], force=force)
+    opened = _scan_of(found, scan) if "dark-fields" in chosen else None
+    with added_files(target, force=force) as folder:
+        for choice in chosen:
+            write = _TARGETS[choice].write
+            if write is not None:
+                write(found, folder)
+            elif opened is not None:
+                images = dark_fields(opened, found.averages, survey=found.survey)
+                write_dark_fields(found, images, folder)
+            logger.info("export: %s", ", ".join(_TARGETS[choice].files))
+        names = sorted(path.name for path in folder.iterdir())
+    return [target / name for name in names]
+
+
+def _chosen(to: str | Sequence[str]) -> list[str]:
+    """Return the kinds that are asked for, each once, in their own order."""
+    wanted = [to] if isinstance(to, str) else list(to)
+    unknown = [name for name in wanted if name != "all" and name not in _TARGETS]
+    if unknown or not wanted:
+        got = repr(unknown[0]) if unknown else "nothing"
+        raise InputError(f"to: expected one or more of {', '.join(_TARGETS)}, all; got {got}")
+    return [name for name in _TARGETS if name in wanted or "all" in wanted]
+
+
+def _folder(results: Results, output: str | Path | None) -> Path:
+    if output is not None:
+        return Path(output)
+    if results.path is None:
+        raise InputError("output: these results have no folder; name one for their files")
+    return results.path / FOLDER
+
+
+def _scan_of(results: Results, scan: Any) -> Scan:
+    """Return the scan that results were made of: the one given, or that of the recipe beside them."""
+    if scan is not None:
+        return open_scan(scan)
+    if results.path is None or not (results.path / "recipe.toml").is_file():
+        raise InputError("scan: dark fields are made from the patterns, but it is not known where they are; give it")
+    recipe = load_recipe(results.path / "recipe.toml")
+    try:
+        opened = open_scan(
+            recipe.source,
+            dataset=recipe.dataset,
+            scan_shape=recipe.scan_shape,
+            detector_shape=recipe.detector_shape,
+            dtype=recipe.dtype,
+        )
+    except InputError as error:
+        raise InputError(f"scan: dark fields are made from the patterns ({error}); give it where it is now") from error
+    return replace(opened, calibration=results.domains.calibration)

@@ -1,0 +1,18 @@
+"""Results as files of other programs, one module per format. Each writes whole files into a folder that exists."""
+
+from clustem.results.exports.emd import write_emd
+from clustem.results.exports.geojson import write_geojson, write_outlines
+from clustem.results.exports.hspy import write_hspy
+from clustem.results.exports.table import write_csv
+from clustem.results.exports.tiff import write_dark_fields, write_labels, write_tiff
+
+__all__ = [
+    "write_csv",
+    "write_dark_fields",
+    "write_emd",
+    "write_geojson",
+    "write_hspy",
+    "write_labels",
+    "write_outlines",
+    "write_tiff",
+]

@@ -1,0 +1,30 @@
+"""Averages and labels as signals of HyperSpy, by the writer of RosettaSciIO."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from clustem.averaging import label_signal, signal_of_averages
+from clustem.results.record import Results
+
+
+def write_hspy(results: Results, folder: Path) -> None:
+    """Write `averages.hspy` (label | ky, kx) in 1/Å and `labels.hspy` (y, x) in nm."""
+    _write(signal_of_averages(results.averages), folder / "averages.hspy")
+    domains = results.domains
+    _write(label_signal(domains.labels, domains.calibration), folder / "labels.hspy")
+
+
+def _write(parts: dict[str, Any], path: Path) -> None:
+    """Write one signal; it names no package, because HyperSpy would then ask for it."""
+    from rsciio.hspy import file_writer
+
+    extra: dict[str, Any] = {
+        "package_info": {"package": "", "package_version": ""},
+        "attributes": {"_lazy": False, "ragged": False},
+        "learning_results": {},
+        "models": {},
+        "tmp_parameters": {},
+    }
+    file_writer(str(path), {**parts, **extra})
