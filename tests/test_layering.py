@@ -25,6 +25,7 @@ ROOMS = (
     "surveying",
     "averaging",
     "segmentation",
+    "series",
     "results",
     "reporting",
     "recipe",

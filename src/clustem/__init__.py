@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from clustem.segmentation import published_similarity as published_similarity
     from clustem.segmentation import segment as segment
     from clustem.segmentation import similarity_map as similarity_map
+    from clustem.series import Series as Series
+    from clustem.series import open_series as open_series
     from clustem.surveying import NoiseModel as NoiseModel
     from clustem.surveying import Survey as Survey
     from clustem.surveying import annular_mask as annular_mask
@@ -69,6 +71,7 @@ _HOME = {
         "segment",
         "similarity_map",
     ),
+    "series": ("Series", "open_series"),
     "results": ("Results", "open_results"),
     "pipeline": ("run",),
 }
