@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from clustem.surveying import Survey, survey
 
 _CRYSTAL = 0.4  # anisotropy from which a domain is a crystal: liquid has 0.2 at most, crystals 0.7 and more
 _BEAM_EDGE = 2.0  # radii of the direct beam that are left out, with its tails
+_NEARLY_ALL = 0.9  # of the positions
 _INNER = 2.0  # px that are left out where no beam was found
 
 
@@ -44,6 +45,8 @@ class MeasuredFrame:
         Radius from which patterns are compared.
     noise : (3,) float64
         Gain, offset and read noise.
+    moves : (scan_y, scan_x, 2) int64
+        By how many whole px the beam moves within the frame.
     """
 
     labels: NDArray[np.int32]
@@ -59,6 +62,7 @@ class MeasuredFrame:
     centre_px: NDArray[np.float64]
     inner_px: float
     noise: NDArray[np.float64]
+    moves: NDArray[np.int64]
 
     @property
     def number(self) -> int:
@@ -83,8 +87,13 @@ def measure_frame(scan: Scan) -> MeasuredFrame:
     domains = segment(scan, survey=found)
     confidence = domains.confidence if domains.confidence is not None else np.full(domains.number, np.nan)
     frame = measure_labels(scan, found, domains.labels, confidence)
-    crystals = anisotropy(frame.polar()) >= _CRYSTAL if frame.number else np.zeros(0, bool)
+    crystals = is_crystal(frame)
     return frame if crystals.all() else _only(scan, found, frame, crystals)
+
+
+def is_crystal(frame: MeasuredFrame) -> NDArray[np.bool_]:
+    """Return (K,) whether the mean patterns of domains are more than rings."""
+    return np.asarray(anisotropy(frame.polar()) >= _CRYSTAL) if frame.number else np.zeros(0, bool)
 
 
 def measure_labels(
@@ -110,6 +119,27 @@ def measure_labels(
         centre_px=np.asarray(averages.centre_px, np.float64),
         inner_px=_BEAM_EDGE * radius if np.isfinite(radius) else _INNER,
         noise=np.array([found.noise.gain, found.noise.offset, found.noise.read_noise], float),
+        moves=np.rint(found.descan_px).astype(np.int64),
+    )
+
+
+def is_undivided(frame: MeasuredFrame) -> bool:
+    """Return whether one domain is nearly everything."""
+    return frame.number == 1 and float((frame.labels > 0).mean()) > _NEARLY_ALL
+
+
+def without_domains(frame: MeasuredFrame) -> MeasuredFrame:
+    """Return an undivided frame as one without domains, whose mean pattern is the background."""
+    none = np.zeros(0)
+    return replace(
+        frame,
+        labels=np.zeros_like(frame.labels),
+        background=frame.patterns[0],
+        patterns=frame.patterns[:0],
+        confidence=none,
+        positions=none,
+        electrons=none,
+        snr=none,
     )
 
 

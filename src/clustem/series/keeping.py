@@ -6,9 +6,9 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -67,8 +67,7 @@ def _save(path: Path, record: Any) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
-            arrays: dict[str, Any] = {field.name: np.asarray(getattr(record, field.name)) for field in fields(record)}
-            np.savez(file, **arrays)
+            np.savez(file, **_arrays(record))
         partial.replace(path)
     except OSError as error:
         cause = "the disk is full" if is_full_disk(error) else str(error)
@@ -77,13 +76,34 @@ def _save(path: Path, record: Any) -> None:
         partial.unlink(missing_ok=True)
 
 
+def _arrays(record: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the fields of a record, and of records in it, as arrays."""
+    arrays: dict[str, Any] = {}
+    for field in fields(record):
+        value, name = getattr(record, field.name), prefix + field.name
+        arrays |= _arrays(value, f"{name}.") if is_dataclass(value) else {name: np.asarray(value)}
+    return arrays
+
+
 def _load(path: Path, kind: type[Record]) -> Record | None:
     """Return a record from its file, None if there is none or it is damaged."""
     if not path.is_file():
         return None
     try:
         with np.load(path, allow_pickle=False) as file:
-            values = {field.name: file[field.name] for field in fields(kind)}  # type: ignore[arg-type]
+            record: Record = _record(kind, file)
+            return record
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None
-    return kind(**{name: value if value.ndim else value.item() for name, value in values.items()})
+
+
+def _record(kind: Any, file: Any, prefix: str = "") -> Any:
+    values = {}
+    types = get_type_hints(kind)
+    for field in fields(kind):
+        name = prefix + field.name
+        if is_dataclass(types[field.name]):
+            values[field.name] = _record(types[field.name], file, f"{name}.")
+        else:
+            values[field.name] = file[name] if file[name].ndim else file[name].item()
+    return kind(**values)

@@ -41,6 +41,12 @@ class PolarPatterns:
     def __len__(self) -> int:
         return len(self.values)
 
+    def only(self, chosen: list[int]) -> PolarPatterns:
+        """Return the patterns of some indices."""
+        return PolarPatterns(
+            self.values[chosen], self.rings[chosen], self.energy[chosen], self.noise[chosen], self.weight
+        )
+
 
 def polar_patterns(
     patterns: NDArray[np.float32],
@@ -52,8 +58,9 @@ def polar_patterns(
 ) -> PolarPatterns:
     """Return patterns (K, k_y, k_x) about their centre, with the noise that their `variance` (K, k_y, k_x) makes.
 
-    Rings go from `inner_px` to the rim of the detector, one for every pixel, at most 48. Samples are interpolated
-    between the four pixels around them; one of which a pixel is not in `mask` counts as the mean of its ring.
+    There is a ring for every pixel of radius, at most 48, the same for all detectors of a shape; those within
+    `inner_px` do not count. Samples are interpolated between the four pixels around them; one of which a pixel is not
+    in `mask` counts as the mean of its ring.
     """
     sampling, weight = _sampling(mask, centre_px, inner_px)
     number, rings = len(patterns), weight.size
@@ -76,9 +83,9 @@ def _sampling(
 ) -> tuple[csr_matrix, NDArray[np.float64]]:
     """Return the matrix (rings · SECTORS, pixels) that interpolates, and the pixels of a sector in each ring."""
     height, width = mask.shape
-    outer = max(min(centre[0], centre[1], height - 1 - centre[0], width - 1 - centre[1]), inner + 2)
-    number = int(min(_MOST_RINGS, np.floor(outer - inner) + 1))
-    radius = np.linspace(inner, outer, number)
+    number = max(2, min(_MOST_RINGS, min(height, width) // 2))
+    step = min(height, width) / 2 / number
+    radius = step * np.arange(1, number + 1)
     angle = 2 * np.pi * np.arange(SECTORS) / SECTORS
     y = (centre[0] + radius[:, None] * np.sin(angle)).ravel()
     x = (centre[1] + radius[:, None] * np.cos(angle)).ravel()
@@ -93,9 +100,9 @@ def _sampling(
         rows.append(np.arange(y.size))
         columns.append(iy * width + ix)
         shares.append(share)
+    valid &= np.repeat(radius >= inner, SECTORS)
     values = np.concatenate(shares) * np.tile(valid, 4)
     matrix = csr_matrix((values, (np.concatenate(rows), np.concatenate(columns))), shape=(y.size, mask.size))
-    step = (outer - inner) / max(1, number - 1)
     covered = valid.reshape(number, SECTORS).any(axis=1)
     return matrix, np.where(covered, 2 * np.pi * radius * step / SECTORS, 0)
 
@@ -111,13 +118,17 @@ def anisotropy(patterns: PolarPatterns) -> NDArray[np.float64]:
     return np.asarray(np.where(whole > 0, np.maximum(uneven, 0) / np.maximum(whole, 1e-300), 0))
 
 
-def compare_rotated(first: PolarPatterns, second: PolarPatterns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def compare_rotated(
+    first: PolarPatterns, second: PolarPatterns, *, pairs: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return how alike patterns are if they may be rotated in their plane, and by how much they are.
 
     Parameters
     ----------
     first, second : PolarPatterns
         K and L patterns with the same rings.
+    pairs : (K, L) bool, optional
+        Which are to be compared; all without it.
 
     Returns
     -------
@@ -136,8 +147,8 @@ def compare_rotated(first: PolarPatterns, second: PolarPatterns) -> tuple[NDArra
     angle = np.zeros(similarity.shape)
     turned = np.conj(rfft(first.values, axis=2)), rfft(second.values, axis=2)
     shares = _expected(first.rings), _expected(second.rings)
-    for i, j in np.ndindex(similarity.shape):
-        weight = first.weight * 2 / (shares[0][i] + shares[1][j])
+    for i, j in np.argwhere(np.ones(similarity.shape, bool) if pairs is None else pairs):
+        weight = 2 * np.minimum(first.weight, second.weight) / (shares[0][i] + shares[1][j])
         energies = _energy(first, i, weight), _energy(second, j, weight)
         if min(energies) <= 0:
             continue
@@ -150,7 +161,7 @@ def compare_rotated(first: PolarPatterns, second: PolarPatterns) -> tuple[NDArra
 def similarity_at(first: PolarPatterns, i: int, second: PolarPatterns, j: int, angle: float) -> float:
     """Return the noise-corrected similarity of two patterns, the second turned back by an angle in degrees."""
     shares = _expected(first.rings)[i] + _expected(second.rings)[j]
-    weight = first.weight * 2 / shares
+    weight = 2 * np.minimum(first.weight, second.weight) / shares
     energies = _energy(first, i, weight), _energy(second, j, weight)
     if min(energies) <= 0:
         return float("nan")
@@ -159,6 +170,21 @@ def similarity_at(first: PolarPatterns, i: int, second: PolarPatterns, j: int, a
     below, part = int(place), place % 1
     value = (1 - part) * product[below] + part * product[(below + 1) % SECTORS]
     return float(value / np.sqrt(energies[0] * energies[1]))
+
+
+def turned_mean(patterns: list[PolarPatterns], angles: list[float]) -> PolarPatterns:
+    """Return the mean of single patterns of equal mean, each turned back by an angle in degrees, as one pattern."""
+    phase = 2j * np.pi / 360 * np.arange(SECTORS // 2 + 1)
+    scale = np.array([1 / max(float(p.rings.mean()), 1e-300) for p in patterns])
+    turned = [
+        factor * irfft(rfft(p.values[0], axis=1) * np.exp(phase * angle), SECTORS, axis=1)
+        for factor, p, angle in zip(scale, patterns, angles, strict=True)
+    ]
+    values = np.mean(turned, axis=0)[None]
+    rings = np.mean([factor * p.rings for factor, p in zip(scale, patterns, strict=True)], axis=0)
+    noise = np.sum([factor**2 * p.noise for factor, p in zip(scale, patterns, strict=True)], axis=0)
+    weight = np.min([p.weight for p in patterns], axis=0)
+    return PolarPatterns(values.astype(np.float32), rings, (values**2).sum(axis=2), noise / len(patterns) ** 2, weight)
 
 
 def _expected(rings: NDArray[np.float64]) -> NDArray[np.float64]:
