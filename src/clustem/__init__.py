@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from clustem.segmentation import segment as segment
     from clustem.segmentation import similarity_map as similarity_map
     from clustem.series import Series as Series
+    from clustem.series import Tracks as Tracks
     from clustem.series import open_series as open_series
+    from clustem.series import track as track
     from clustem.surveying import NoiseModel as NoiseModel
     from clustem.surveying import Survey as Survey
     from clustem.surveying import annular_mask as annular_mask
@@ -71,7 +73,7 @@ _HOME = {
         "segment",
         "similarity_map",
     ),
-    "series": ("Series", "open_series"),
+    "series": ("Series", "Tracks", "open_series", "track"),
     "results": ("Results", "open_results"),
     "pipeline": ("run",),
 }
