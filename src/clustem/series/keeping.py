@@ -73,7 +73,8 @@ def _save(path: Path, record: Any) -> None:
         cause = "the disk is full" if is_full_disk(error) else str(error)
         raise OutputError(f"folder: {path.parent} cannot be written to: {cause}; choose another place") from error
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.exists():
+            partial.unlink()
 
 
 def _arrays(record: Any, prefix: str = "") -> dict[str, Any]:
@@ -90,10 +91,10 @@ def _load(path: Path, kind: type[Record]) -> Record | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             record: Record = _record(kind, file)
             return record
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         return None
 
 

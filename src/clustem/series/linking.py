@@ -14,6 +14,9 @@ CUTOFF = 1.25  # cost up to which domains are the same: half of the place, or th
 GAP = 3  # frames in which a particle may be missed
 _COVERED = 0.5  # share of a domain in the place of another, from which it merged into that one or split from it
 _EVENT = 0.4  # cost of a merge or split at its best: continuing is preferred
+_NO_EVENT = (
+    1e-3  # cost of neither in the middle of a chain: to miss a half once is cheaper than to merge and split again
+)
 
 Place = tuple[int, int]  # frame, and index of the domain in it
 
@@ -87,9 +90,10 @@ def _edges(observed: list[Observed | None], places: list[Place], comparisons: Co
         "track_start_cost",
         "track_end_cost",
     )
-    refused = ("segment_start_cost", "segment_end_cost", "no_splitting_cost", "no_merging_cost")
+    refused = ("segment_start_cost", "segment_end_cost")
+    nothing = dict.fromkeys(("no_splitting_cost", "no_merging_cost"), _NO_EVENT)
     metrics = {"metric": same, "gap_closing_metric": same, "splitting_metric": split, "merging_metric": merge}
-    limits = dict.fromkeys((*at_most, *refused), CUTOFF)
+    limits = dict.fromkeys((*at_most, *refused), CUTOFF) | nothing
     tracker = LapTrack.model_validate(metrics | limits | {"gap_closing_max_frame_count": GAP + 1})
     numbers = {place: float(n) for n, place in enumerate(places)}
     rows = [
