@@ -36,7 +36,7 @@ class RefinedFrame:
     measured: MeasuredFrame
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Prospect:
     """A chain in a frame where it is, or may be. `index` is its domain there, −1 where it was not seen."""
 
