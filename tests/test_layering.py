@@ -26,6 +26,7 @@ ROOMS = (
     "averaging",
     "segmentation",
     "crystallography",
+    "series",
     "results",
     "reporting",
     "recipe",

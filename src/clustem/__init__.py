@@ -51,6 +51,10 @@ if TYPE_CHECKING:
     from clustem.segmentation import published_similarity as published_similarity
     from clustem.segmentation import segment as segment
     from clustem.segmentation import similarity_map as similarity_map
+    from clustem.series import Series as Series
+    from clustem.series import Tracks as Tracks
+    from clustem.series import open_series as open_series
+    from clustem.series import track as track
     from clustem.surveying import NoiseModel as NoiseModel
     from clustem.surveying import Survey as Survey
     from clustem.surveying import annular_mask as annular_mask
@@ -106,6 +110,7 @@ _HOME = {
         "read_crystal",
         "structure_factors",
     ),
+    "series": ("Series", "Tracks", "open_series", "track"),
     "results": ("Results", "open_results"),
     "exporting": ("export",),
     "pipeline": ("run",),

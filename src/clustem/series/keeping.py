@@ -1,0 +1,110 @@
+"""Finished frames in a folder: written whole or not at all, and found again by what they were made from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import numpy as np
+
+from clustem.errors import OutputError, is_full_disk
+from clustem.scan import Scan
+
+_VERSION = "1"  # of what is kept: another one is not found again
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class Store:
+    """Records of arrays as files of a folder."""
+
+    folder: Path
+
+    def get(self, kind: type[Record], key: str, make: Callable[[], Record]) -> Record:
+        """Return the record that is kept under a key, or make and keep it."""
+        path = self._path(kind, key)
+        kept = _load(path, kind)
+        if kept is None:
+            kept = make()
+            _save(path, kept)
+        return kept
+
+    def has(self, kind: type[Any], key: str) -> bool:
+        """Return whether there is a whole record under a key."""
+        return _load(self._path(kind, key), kind) is not None
+
+    def _path(self, kind: type[Any], key: str) -> Path:
+        return self.folder / f"{kind.__name__.lower()}-{key[:24]}.npz"
+
+
+def made_of(*parts: Any) -> str:
+    """Return a key of arrays, numbers and texts: SHA-256, the same for the same contents."""
+    digest = hashlib.sha256(_VERSION.encode())
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(repr(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def key_of(scan: Scan) -> str:
+    """Return what tells a scan from others without reading it whole: shape, calibration, and three rows of it."""
+    rows = sorted({0, scan.shape[0] // 2, scan.shape[0] - 1})
+    size = scan.path.stat().st_size if scan.path is not None and scan.path.is_file() else 0
+    return made_of(scan.shape, scan.dtype.str, scan.calibration.to_dict(), size, *(scan.read(k, k + 1) for k in rows))
+
+
+def _save(path: Path, record: Any) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            np.savez(file, **_arrays(record))
+        partial.replace(path)
+    except OSError as error:
+        cause = "the disk is full" if is_full_disk(error) else str(error)
+        raise OutputError(f"folder: {path.parent} cannot be written to: {cause}; choose another place") from error
+    finally:
+        if partial.exists():
+            partial.unlink()
+
+
+def _arrays(record: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the fields of a record, and of records in it, as arrays."""
+    arrays: dict[str, Any] = {}
+    for field in fields(record):
+        value, name = getattr(record, field.name), prefix + field.name
+        arrays |= _arrays(value, f"{name}.") if is_dataclass(value) else {name: np.asarray(value)}
+    return arrays
+
+
+def _load(path: Path, kind: type[Record]) -> Record | None:
+    """Return a record from its file, None if there is none or it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            record: Record = _record(kind, file)
+            return record
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _record(kind: Any, file: Any, prefix: str = "") -> Any:
+    values = {}
+    types = get_type_hints(kind)
+    for field in fields(kind):
+        name = prefix + field.name
+        if is_dataclass(types[field.name]):
+            values[field.name] = _record(types[field.name], file, f"{name}.")
+        else:
+            values[field.name] = file[name] if file[name].ndim else file[name].item()
+    return kind(**values)

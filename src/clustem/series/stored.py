@@ -1,0 +1,71 @@
+"""Series inside one file: a 5-D array, or several 4-D arrays of the same shape."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clustem.errors import InputError
+from clustem.formats.hdf5 import is_hdf5
+from clustem.formats.hdf5_tree import BrokenLink, open_hdf5_file, walk
+from clustem.formats.signals import is_array
+from clustem.series.naming import natural_key
+from clustem.series.times import time_of
+
+_Stored = tuple[Any, list[str], list[float]]
+
+
+def stored_frames(path: Path, dataset: str | None) -> _Stored | None:
+    """Return (5-D array, [], []) or (None, addresses, times in s) of what a file holds; None if it is one scan.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or holds several 5-D arrays and `dataset` does not choose one.
+    """
+    if is_hdf5(path):
+        return _in_hdf5(path, dataset)
+    array = _whole_array(path, dataset)
+    return (array, [], []) if array is not None else None
+
+
+def _whole_array(path: Path, dataset: str | None) -> Any:
+    """Return the 5-D array of a NumPy file or a Zarr store, if it is one."""
+    if path.suffix.lower() == ".npy":
+        try:
+            array = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path.name}: cannot be opened ({error}); copy it again") from error
+    else:
+        import zarr
+
+        store: Any = zarr.open(str(path), mode="r")
+        array = store if is_array(store) else store.get(dataset) if dataset else None
+    return array if array is not None and len(getattr(array, "shape", ())) == 5 else None
+
+
+def _in_hdf5(path: Path, dataset: str | None) -> _Stored | None:
+    file = open_hdf5_file(path)
+    node = file if dataset is None else file.get(dataset)
+    if node is None:
+        raise InputError(f"{path.name}: has nothing at {dataset!r}; leave dataset out to see what there is")
+    items = [(f"/{str(dataset).strip('/')}", node)] if is_array(node) else list(walk(node))
+    arrays = [
+        (address, item) for address, item in items if not isinstance(item, BrokenLink) and item.dtype.kind in "buif"
+    ]
+    five = [(address, item) for address, item in arrays if len(item.shape or ()) == 5 and min(item.shape) > 0]
+    if len(five) > 1:
+        found = ", ".join(sorted(address for address, _ in five))
+        raise InputError(f"{path.name}: {len(five)} 5-D arrays can be the series: {found}; choose one with dataset=")
+    if five:
+        return five[0][1], [], []
+    scans = [(address, item) for address, item in arrays if len(item.shape or ()) == 4 and min(item.shape) > 1]
+    if len(scans) < 2:
+        return None
+    shapes = Counter(item.shape for _, item in scans)
+    shape = max(shapes, key=lambda key: (shapes[key], key))
+    chosen = sorted((pair for pair in scans if pair[1].shape == shape), key=lambda pair: natural_key(pair[0]))
+    return None, [address for address, _ in chosen], [time_of(item) for _, item in chosen]

@@ -1,0 +1,162 @@
+"""`track`: domains followed through a series."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.errors import InputError
+from clustem.series.assembling import assemble
+from clustem.series.drift import find_drift
+from clustem.series.fragments import absorb_fragments
+from clustem.series.frames import MeasuredFrame, is_undivided, measure_frame, without_domains
+from clustem.series.keeping import Store, key_of, made_of
+from clustem.series.linking import Links, link
+from clustem.series.observed import Comparisons, Observed
+from clustem.series.opening import open_series
+from clustem.series.record import Series
+from clustem.series.refining import Candidates, RefinedFrame, prospects, refine_frame
+from clustem.series.tracks import Tracks
+
+_LOG = logging.getLogger(__name__)
+_IN_MEMORY = 8  # measured frames that are held at a time
+
+
+def track(series: Any, *, folder: str | Path | None = None) -> Tracks:
+    """Follow domains through a series of scans.
+
+    Parameters
+    ----------
+    series : Series, or whatever :func:`clustem.open_series` takes
+    folder : path, optional
+        Where finished frames are kept. Called again with the same folder, for the same series or one with more frames,
+        only what is missing is computed, and the result is the same as if it had been computed at once. Without it
+        they are in a temporary folder.
+
+    Returns
+    -------
+    Tracks
+
+    Raises
+    ------
+    InputError
+        If no frame can be read, or the folder cannot be written to.
+
+    Notes
+    -----
+    Each frame is segmented by itself with the defaults of :func:`clustem.segment`; domains whose mean pattern depends
+    only on the radius are left out. Frames are put in place by the drift of their scan images, domains of different
+    frames are linked by place, outline and pattern, which may be rotated; then every frame is looked at once more with
+    the patterns that the frames around it tell. docs/series.md says how.
+
+    Memory is that of one frame, beside mean patterns and label images. Every frame is read about nine times.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import clustem
+    >>> film = np.asarray(clustem.open_scan("clustem:film_au"))[:16, :16]
+    >>> tracks = clustem.track([film, film])
+    >>> tracks.labels.shape, tracks.table["length"].unique().tolist()
+    ((2, 16, 16), [2])
+    """
+    opened = series if isinstance(series, Series) else open_series(series)
+    with _store(folder) as store:
+        return _Run(opened, store).result()
+
+
+@contextmanager
+def _store(folder: str | Path | None) -> Iterator[Store]:
+    if folder is not None:
+        path = Path(folder)
+        if path.exists() and not path.is_dir():
+            raise InputError(f"folder: {path} is a file; expected a folder, or a name for a new one")
+        yield Store(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="clustem-") as name:
+        yield Store(Path(name))
+
+
+class _Run:
+    """The steps of one call, with what they share."""
+
+    def __init__(self, series: Series, store: Store) -> None:
+        self.series, self.store = series, store
+        self.warnings = list(series.warnings)
+        self.keys: dict[int, str] = {}
+        self.undivided: set[int] = set()
+        self.frame = lru_cache(_IN_MEMORY)(self._frame)
+
+    def result(self) -> Tracks:
+        """Return the tracks."""
+        observed, images = self._observe()
+        drift = find_drift(images)
+        links, whole = absorb_fragments(link(observed, drift), observed)
+        comparisons = Comparisons(whole, drift)
+        refined = [self._refine(time, links, comparisons) for time in range(len(self.series))]
+        series = replace(self.series, warnings=tuple(self.warnings))
+        return assemble(series, links, drift, refined)
+
+    def _frame(self, time: int) -> MeasuredFrame:
+        kept = self.store.get(MeasuredFrame, self.keys[time], lambda: measure_frame(self.series[time]))
+        return without_domains(kept) if time in self.undivided else kept
+
+    def _observe(self) -> tuple[list[Observed | None], NDArray[np.float64]]:
+        """Return what is compared of every frame, and scan images (time, scan_y, scan_x), NaN for gaps."""
+        images = np.full(self.series.shape[:3], np.nan)
+        observed: list[Observed | None] = []
+        for time, entry in enumerate(self.series.frames):
+            observed.append(None)
+            if entry.open is None:
+                continue
+            try:
+                self.keys[time] = key_of(self.series[time])
+                frame = self.frame(time)
+            except InputError as error:
+                self.keys.pop(time, None)
+                self.warnings.append(f"frame {time} ({entry.name}) is a gap: {error}")
+                _LOG.warning(self.warnings[-1])
+                continue
+            images[time] = frame.image
+            observed[time] = Observed(frame.labels, frame.polar())
+            _LOG.info("frame %d: %d domains", time, frame.number)
+        if not self.keys:
+            raise InputError(f"{self.series.name}: no frame can be read; the first: {self.warnings[0]}")
+        self._leave_undivided(observed)
+        return observed, images
+
+    def _leave_undivided(self, observed: list[Observed | None]) -> None:
+        """Take frames that could not be divided for empty, if most could."""
+        numbers = [len(seen) for seen in observed if seen is not None]
+        self.undivided = {t for t in self.keys if np.median(numbers) >= 2 and is_undivided(self.frame(t))}
+        self.frame.cache_clear()
+        for time in self.undivided:
+            frame = self.frame(time)
+            observed[time] = Observed(frame.labels, frame.polar())
+
+    def _refine(self, time: int, links: Links, comparisons: Comparisons) -> RefinedFrame | None:
+        """Return a frame with its final domains, whose candidates are numbers of chains; None for a gap."""
+        if time not in self.keys:
+            return None
+        bounded = {(event.children[-1], "split") for event in links.events if event.kind == "split"}
+        bounded |= {(event.parents[-1], "merge") for event in links.events if event.kind == "merge"}
+        chosen = prospects(links.chains, time, len(self.series) - 1, bounded)
+        frame = self.frame(time)
+        candidates = Candidates(links.chains, comparisons, self.frame).make(time, chosen)
+        parts = [part for c in candidates for part in (c.mask, c.seen, c.template, c.members)]
+        refined = self.store.get(
+            RefinedFrame,
+            made_of(self.keys[time], *parts),
+            lambda: refine_frame(self.series[time], frame, candidates),
+        )
+        numbers = np.array([prospect.chain for prospect in chosen], np.int64)
+        return replace(refined, candidates=numbers[refined.candidates])

@@ -1,0 +1,171 @@
+"""open_series: every kind of source, gaps, times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dask.array
+import h5py
+import numpy as np
+import pytest
+import zarr
+
+import clustem
+from clustem import Calibration, InputError, MissingFileError
+
+SHAPE = (3, 4, 6, 8)
+DATA = np.random.default_rng(0).poisson(3, (4, *SHAPE)).astype(np.uint16)
+
+
+def write(path: Path, frame: int, **attributes: Any) -> Path:
+    with h5py.File(path, "w") as file:
+        group = file.create_group("entry")
+        group.create_dataset("data", data=DATA[frame])
+        group.attrs.update(attributes)
+    return path
+
+
+def is_data(series: clustem.Series, times: tuple[int, ...] = (0, 1, 2, 3)) -> None:
+    assert series.shape == (len(times), *SHAPE)
+    for place, frame in enumerate(times):
+        np.testing.assert_array_equal(np.asarray(series[place]), DATA[frame])
+
+
+@pytest.mark.parametrize("make", [np.asarray, dask.array.from_array, lambda data: type("Signal", (), {"data": data})()])
+def test_a_five_dimensional_array(make: Any) -> None:
+    is_data(clustem.open_series(make(DATA)))
+
+
+def test_one_array_in_files(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["deep/series"] = DATA
+        file["image"] = np.zeros((3, 4))
+    is_data(clustem.open_series(tmp_path / "a.h5"))
+    np.save(tmp_path / "a.npy", DATA)
+    is_data(clustem.open_series(tmp_path / "a.npy"))
+    zarr.save_array(str(tmp_path / "a.zarr"), DATA)
+    is_data(clustem.open_series(tmp_path / "a.zarr"))
+
+
+def test_several_arrays_in_a_file_in_natural_order(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for frame, name in enumerate(("f1", "f2", "f10", "f11")):
+            group = file.create_group(name)
+            group["counts"] = DATA[frame]
+            group.attrs["time_s"] = 5.0 * frame + 100
+        file["other/counts"] = DATA[0][:2]
+    series = clustem.open_series(tmp_path / "a.h5")
+    is_data(series)
+    assert [frame.name for frame in series.frames] == ["f1/counts", "f2/counts", "f10/counts", "f11/counts"]
+    assert series.times_s.tolist() == [0, 5, 10, 15]
+
+
+def test_a_file_with_two_series_asks_which(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["one"], file["two"] = DATA, DATA
+    with pytest.raises(InputError, match="/one, /two"):
+        clustem.open_series(tmp_path / "a.h5")
+    is_data(clustem.open_series(tmp_path / "a.h5", dataset="two"))
+    with pytest.raises(InputError, match="nothing at 'three'"):
+        clustem.open_series(tmp_path / "a.h5", dataset="three")
+
+
+def test_a_list_a_pattern_and_a_folder(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"s_{number}.h5", frame) for frame, number in enumerate((8, 9, 10, 11))]
+    (tmp_path / "notes.txt").write_text("no scan")
+    (tmp_path / "out").mkdir()
+    is_data(clustem.open_series(paths))
+    is_data(clustem.open_series(str(tmp_path / "s_*.h5")))
+    is_data(clustem.open_series(tmp_path))
+    is_data(clustem.open_series([DATA[0], *paths[1:]]))
+    is_data(clustem.open_series(paths[2]), (2,))
+    is_data(clustem.open_series(clustem.open_series(paths)))
+
+
+def test_missing_and_broken_frames_are_gaps(tmp_path: Path) -> None:
+    for frame, number in enumerate((1, 2, 4, 5)):
+        write(tmp_path / f"s_{number}.h5", frame)
+    (tmp_path / "s_5.h5").write_bytes(b"\x89HDF\r\n\x1a\nnothing else")
+    with h5py.File(tmp_path / "s_6.h5", "w") as file:
+        file["data"] = DATA[0][:2]
+    series = clustem.open_series(tmp_path)
+    assert series.present.tolist() == [True, True, False, True, False, False]
+    assert [text.split(":")[0] for text in series.warnings] == [
+        "frame 2 (s_3.h5) is a gap",
+        "frame 4 (s_5.h5) is a gap",
+        "frame 5 (s_6.h5) is a gap",
+    ]
+    assert "3 of them gaps" in repr(series)
+    np.testing.assert_array_equal(np.asarray(series[3]), DATA[2])
+    with pytest.raises(InputError, match="no file of this number"):
+        series[2]
+    listed = clustem.open_series([tmp_path / "s_1.h5", tmp_path / "gone.h5"])
+    assert listed.present.tolist() == [True, False]
+
+
+def test_numbers_that_do_not_count_frames_leave_no_gaps(tmp_path: Path) -> None:
+    for number in (1, 1000, 2500):
+        write(tmp_path / f"s_{number}.h5", 0)
+    assert clustem.open_series(tmp_path).present.tolist() == [True] * 3
+
+
+def test_times_from_files(tmp_path: Path) -> None:
+    for frame, second in enumerate((0, 12, 25)):
+        write(tmp_path / f"s_{frame}.h5", frame, start_time=f"2024-05-01T10:00:{second:02d}")
+    series = clustem.open_series(tmp_path)
+    assert series.times_s.tolist() == [0, 12, 25]
+    assert clustem.open_series(tmp_path, time_step=2).times_s.tolist() == [0, 2, 4]
+    write(tmp_path / "s_3.h5", 3)
+    assert np.isnan(clustem.open_series(tmp_path).times_s).all()
+
+
+def test_a_gap_has_a_time(tmp_path: Path) -> None:
+    for frame in (0, 1, 3):
+        write(tmp_path / f"s_{frame}.h5", frame, timestamp=10.0 * frame)
+    assert clustem.open_series(tmp_path).times_s.tolist() == [0, 10, 20, 30]
+
+
+@pytest.mark.parametrize("step", ["12 parsec", "soon", 0, -1, float("nan"), True, None])
+def test_a_time_step_that_is_none(step: Any) -> None:
+    if step is None:
+        assert np.isnan(clustem.open_series(DATA).times_s).all()
+        return
+    with pytest.raises(InputError, match="time_step"):
+        clustem.open_series(DATA, time_step=step)
+
+
+def test_calibration_is_common_but_for_the_centre(tmp_path: Path) -> None:
+    for frame in (0, 1):
+        write(tmp_path / f"s_{frame}.h5", frame, energy_keV=200.0, centre_px=(2.0, 3.0 + frame))
+    series = clustem.open_series(tmp_path, calibration=Calibration(scan_step_nm=0.5))
+    assert series.calibration == Calibration(energy_keV=200.0, scan_step_nm=0.5)
+    assert [series[k].calibration.centre_px for k in (0, 1)] == [(2, 3), (2, 4)]
+    assert series.warnings == ()
+    write(tmp_path / "s_2.h5", 2, energy_keV=300.0)
+    assert "do not agree" in clustem.open_series(tmp_path).warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (DATA[0], "5-D array"),
+        ([], "empty"),
+        (3, "expected a path"),
+        ([np.zeros(3)], "none of 1 frames can be opened"),
+    ],
+)
+def test_what_is_no_series(source: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        clustem.open_series(source)
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError):
+        clustem.open_series(tmp_path / "gone.h5")
+    with pytest.raises(MissingFileError, match="no file has such a name"):
+        clustem.open_series(str(tmp_path / "s_*.h5"))
+    with pytest.raises(InputError, match="no file of a known format"):
+        clustem.open_series(tmp_path)
+    with pytest.raises(InputError, match="calibration"):
+        clustem.open_series(DATA, calibration=3)  # type: ignore[arg-type]
