@@ -17,6 +17,7 @@ from clustem.formats.chunks import checked
 from clustem.formats.contract import Format, Options
 from clustem.formats.hdf5 import is_hdf5, open_hdf5
 from clustem.formats.hdf5_tree import broken_link, check_readable, hdf5_holds, missing_data_file, open_hdf5_file
+from clustem.formats.heaps import HeapChecks, heap_checks
 from clustem.formats.shapes import shapes_text
 from clustem.formats.stacks import Stack
 from clustem.scan import Scan
@@ -60,7 +61,8 @@ def open_master(path: Path, options: Options) -> Scan:
     file = open_hdf5_file(path)
     if _DATA_FILE.match(path.name) is not None and not _link_names(file):
         raise _name_the_master(path)
-    stack = Stack.from_parts(_parts(file, path))
+    with heap_checks() as checks:
+        stack = Stack.from_parts(_parts(file, path, checks))
     side = _side_file(path)
     recorded = None if options.scan_shape else _side_scan_shape(side, stack.shape[0], path)
     mask, notes = _mask(file, stack.shape[1:])
@@ -90,7 +92,7 @@ def _name_the_master(path: Path) -> InputError:
     )
 
 
-def _parts(file: Any, path: Path) -> list[Any]:
+def _parts(file: Any, path: Path, checks: HeapChecks) -> list[Any]:
     """Return the datasets with patterns, in order."""
     import h5py
 
@@ -98,6 +100,7 @@ def _parts(file: Any, path: Path) -> list[Any]:
     parts: list[Any] = []
     for name in _link_names(file):
         try:
+            checks.examine(group, name)
             part = group[name]
         except (KeyError, OSError, RuntimeError, ValueError) as error:
             raise missing_data_file(broken_link(group, name, f"/entry/data/{name}"), path) from error
@@ -119,11 +122,11 @@ def _mask(file: Any, detector_shape: tuple[int, ...]) -> tuple[NDArray[np.bool_]
     for address in (f"{_DETECTOR}/detectorSpecific/pixel_mask", f"{_DETECTOR}/pixel_mask"):
         if address not in file:
             continue
-        bits = np.asarray(file[address][()])
-        if bits.shape == detector_shape and bits.dtype.kind in "iu":
-            return (bits.astype(np.uint32) & ~_VIRTUAL_PIXEL) == 0, ()
+        stored = file[address]
+        if stored.shape == detector_shape and stored.dtype.kind in "iu":
+            return (stored[()].astype(np.uint32) & ~_VIRTUAL_PIXEL) == 0, ()
         sentence = (
-            f"the file's pixel mask has shape {bits.shape}, the patterns {detector_shape}: it was not applied; "
+            f"the file's pixel mask has shape {stored.shape}, the patterns {detector_shape}: it was not applied; "
             "pixels that do not count may be in the data"
         )
         return None, (sentence,)
@@ -136,8 +139,8 @@ def _side_file(path: Path) -> dict[str, Any]:
     if side == path or not side.is_file():
         return {}
     try:
-        with open_hdf5_file(side) as file:
-            group = file.get("STEM Metadata")
+        with heap_checks() as checks:
+            group = checks.file(side).get("STEM Metadata")
             attributes = {} if group is None else dict(group.attrs)
     except (InputError, OSError, RuntimeError, ValueError):
         return {}
@@ -163,7 +166,9 @@ def _side_scan_shape(side: dict[str, Any], count: int, path: Path) -> tuple[int,
 def _calibration(file: Any, side: dict[str, Any]) -> Calibration:
     """Return the energy, which both files give in eV or V, if it is one of an electron microscope."""
     address = f"{_DETECTOR}/detectorSpecific/photon_energy"
-    values = [file[address][()] if address in file else None, side.get("High Tension")]
+    stored = file.get(address)
+    numeric = getattr(stored, "size", 0) == 1 and stored.dtype.kind in "iuf"
+    values = [stored[()] if numeric else None, side.get("High Tension")]
     energies = [plausible_energy_keV(np.ravel(v)[0] / 1e3) for v in values if v is not None and np.size(v) == 1]
     return Calibration(energy_keV=next((energy for energy in energies if energy is not None), None))
 

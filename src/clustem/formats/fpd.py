@@ -11,6 +11,7 @@ from clustem.formats.chunks import checked
 from clustem.formats.contract import Format, Options
 from clustem.formats.hdf5 import is_hdf5, open_hdf5
 from clustem.formats.hdf5_tree import check_readable, hdf5_holds, open_hdf5_file
+from clustem.formats.heaps import heap_checks
 from clustem.formats.layouts import stored_calibration
 from clustem.formats.stacks import Selected
 from clustem.scan import Scan
@@ -34,8 +35,12 @@ def open_fpd(path: Path, options: Options) -> Scan:
     if options.dataset is not None and options.dataset.strip("/") != _DATASET:
         return open_hdf5(path, options)
     file = open_hdf5_file(path)
-    data = file[_DATASET]
-    check_readable(data, path)
+    with heap_checks() as checks:
+        checks.examine(file, _DATASET)
+        data = file[_DATASET]
+        check_readable(data, path)
+        nodes = [checks.twin(data), checks.twin(data.parent)]
+        calibration, notes = stored_calibration(nodes, data.shape, options.energy_keV)
     if len(data.shape) != 5:
         return open_hdf5(path, replace(options, dataset=_DATASET))
     colours, colour = data.shape[2], options.frame
@@ -44,7 +49,6 @@ def open_fpd(path: Path, options: Options) -> Scan:
             f"{path.name}: holds {colours} colours (thresholds or energies) of every pattern; "
             f"choose one with frame=0 … {colours - 1}"
         )
-    calibration, notes = stored_calibration(data, [data.parent], options.energy_keV)
     return array_scan(
         Selected(checked(data), 2, colour or 0),
         replace(options, frame=None),

@@ -21,6 +21,7 @@ from clustem.formats.hdf5_tree import (
     open_hdf5_file,
     walk,
 )
+from clustem.formats.heaps import HeapChecks, heap_checks
 from clustem.formats.layouts import stored_calibration
 from clustem.scan import Scan
 
@@ -45,9 +46,11 @@ def open_hdf5(path: Path, options: Options) -> Scan:
         If the file is damaged, holds no scan, or several and `options.dataset` does not choose one.
     """
     file = open_hdf5_file(path)
-    address, dataset, assume_square = _find(file, path, options)
-    check_readable(dataset, path)
-    calibration, notes = stored_calibration(dataset, _ancestors(file, address, dataset), options.energy_keV)
+    with heap_checks() as checks:
+        address, dataset, assume_square = _find(file, path, options, checks)
+        check_readable(dataset, path)
+        nodes = [checks.twin(node) for node in (dataset, *_ancestors(file, address, dataset))]
+        calibration, notes = stored_calibration(nodes, dataset.shape, options.energy_keV)
     return array_scan(
         checked(dataset),
         options,
@@ -76,16 +79,16 @@ def _with_parents(group: Any) -> list[Any]:
     return groups
 
 
-def _find(file: Any, path: Path, options: Options) -> tuple[str, Any, bool]:
+def _find(file: Any, path: Path, options: Options, checks: HeapChecks) -> tuple[str, Any, bool]:
     """Return address and dataset, and whether a square number of patterns may be taken as a square scan."""
     import h5py
 
-    node = file if options.dataset is None else _node(file, path, options.dataset)
+    node = file if options.dataset is None else _node(file, path, options.dataset, checks)
     if isinstance(node, h5py.Dataset):
         return "/" + str(options.dataset).strip("/"), node, False
     found: list[Candidate] = []
     broken: list[BrokenLink] = []
-    for address, item in walk(node):
+    for address, item in walk(node, checks):
         if isinstance(item, BrokenLink):
             broken.append(item)
         else:
@@ -93,9 +96,12 @@ def _find(file: Any, path: Path, options: Options) -> tuple[str, Any, bool]:
     try:
         chosen = choose(found, name=path.name, scan_shape=options.scan_shape).address
     except InputError:
-        lost = next((link for link in broken if link.file is not None and not link.file.exists()), None)
-        if lost is not None and not any(len(c.shape) == 4 for c in found):
-            raise missing_data_file(lost, path) from None
+        lengths = {len(c.shape) for c in found}
+        lost = [link for link in broken if link.file is not None and not link.file.exists()]
+        if lost and 4 not in lengths:
+            raise missing_data_file(lost[0], path) from None
+        if broken and not lengths & {3, 4, 5}:
+            raise missing_data_file(broken[0], path) from None
         main = main_file(path)
         if main is not None:
             raise InputError(f"{path.name}: only belongs to a measurement; open that itself, {main.name}") from None
@@ -103,16 +109,17 @@ def _find(file: Any, path: Path, options: Options) -> tuple[str, Any, bool]:
     return chosen, file[chosen], True
 
 
-def _node(file: Any, path: Path, address: str) -> Any:
+def _node(file: Any, path: Path, address: str, checks: HeapChecks) -> Any:
     """Return what is at an address that the caller gave."""
     try:
+        checks.examine(file, address)
         return file[address]
     except UNREADABLE as error:
         parent, _, name = address.strip("/").rpartition("/")
         holder = file.get(f"/{parent}")
         if holder is not None and holder.get(name, getlink=True) is not None:
             raise missing_data_file(broken_link(holder, name, address), path) from error
-        known = [candidate(where, item) for where, item in walk(file) if not isinstance(item, BrokenLink)]
+        known = [candidate(where, item) for where, item in walk(file, checks) if not isinstance(item, BrokenLink)]
         raise InputError(f"{path.name}: has nothing at {address!r}; there are\n{listing(known)}") from error
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from clustem.errors import InputError, MissingFileError
 from clustem.formats.choosing import Candidate
+from clustem.formats.heaps import HeapChecks, heap_checks
 
 UNREADABLE = (KeyError, OSError, RuntimeError, ValueError)  # what h5py raises where a file is damaged
 
@@ -50,13 +51,13 @@ def open_hdf5_file(path: Path) -> Any:
 def hdf5_holds(path: Path, test: Callable[[Any], bool]) -> bool:
     """Return what `test` says of an HDF5 file; False for one that cannot be read, which is found out on opening it."""
     try:
-        with open_hdf5_file(path) as file:
-            return test(file)
-    except (InputError, *UNREADABLE):
+        with heap_checks() as checks:
+            return test(checks.file(path))
+    except UNREADABLE:
         return False
 
 
-def walk(group: Any) -> Iterator[tuple[str, Any]]:
+def walk(group: Any, checks: HeapChecks) -> Iterator[tuple[str, Any]]:
     """Yield (address, dataset or BrokenLink) below a group; links are followed, each dataset comes once."""
     import h5py
 
@@ -67,6 +68,7 @@ def walk(group: Any) -> Iterator[tuple[str, Any]]:
         for name in parent:
             address = f"{parent.name.rstrip('/')}/{name}"
             try:
+                checks.examine(parent, name)
                 node = parent[name]
                 identity = _identity(node)
             except UNREADABLE:

@@ -30,17 +30,18 @@ _EMD_NAMES = (
 
 
 def stored_calibration(
-    array: Any,
-    ancestors: Sequence[Any],
+    nodes: Sequence[Any],
+    shape: tuple[int, ...],
     energy_keV: float | None,
 ) -> tuple[Calibration, tuple[str, ...]]:
     """Return the calibration of an array in a file, and a sentence for every value that cannot be used.
 
     Parameters
     ----------
-    array : HDF5 dataset or Zarr array
-    ancestors : sequence of groups
-        The groups that hold it, nearest first, the file's root last.
+    nodes : sequence of HDF5 or Zarr objects
+        The array, then the groups that hold it, nearest first, the file's root last.
+    shape : tuple of int
+        Of the array.
     energy_keV : float, optional
         What the caller knows, to convert axes in mrad.
 
@@ -50,12 +51,13 @@ def stored_calibration(
     (as py4DSTEM writes it); then the axes beside the array (HyperSpy, EMD 1.0).
     """
     attributes: dict[str, Any] = {}
-    for node in (*ancestors[::-1], array):
+    ancestors = nodes[1:]
+    for node in nodes[::-1]:
         attributes.update((name, node.attrs[name]) for name in Calibration.__dataclass_fields__ if name in node.attrs)
     named, notes = from_named_values(attributes)
     instrument = _hyperspy_instrument(ancestors[0]) if ancestors else Calibration()
     energy = energy_keV or named.energy_keV or instrument.energy_keV
-    axes = _axes_beside(ancestors[0], tuple(array.shape)) if ancestors else []
+    axes = _axes_beside(ancestors[0], shape) if ancestors else []
     if any(_PRISMATIC in group for group in ancestors):
         axes = [None if axis is None else replace(axis, units=_in_angstrom(axis.units)) for axis in axes]
     from_file = from_axes(axes, energy_keV=energy) if axes else Calibration()

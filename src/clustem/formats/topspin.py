@@ -18,6 +18,7 @@ from clustem.formats.axes import Axis, as_text, from_axes, plausible_energy_keV
 from clustem.formats.choosing import Candidate, listing
 from clustem.formats.contract import Format, Options, has_ending
 from clustem.formats.hdf5_tree import open_hdf5_file
+from clustem.formats.heaps import heap_checks
 from clustem.scan import Scan
 
 _VOLTAGE = re.compile(r">(?:Gun)?HighVoltage</Name>\s*<Value[^>]*>([^<]{1,40})<")
@@ -58,18 +59,17 @@ def open_app5(path: Path, options: Options) -> Scan:
         If there is no scan, or several, or the file is damaged.
     """
     file = open_hdf5_file(path)
-    group = _chosen(_scans(file), path, options)
-    count = sum(name.isdigit() for name in group)
-    lost = next((number for number in range(count) if f"{number}/Data" not in group), None)
-    if lost is not None:
-        raise InputError(f"{path.name}: pattern {lost} of {count} in {group.name} is missing: copy the file again")
+    with heap_checks() as checks:
+        described = _chosen(_scans(checks.file(path)), path, options)
+        group = file[described.name]
+        count = _count(group, path)
+        raster = _raster(described, count)
+        calibration = _calibration(described, raster, options.energy_keV)
     first = group["0/Data"]
-    raster = _raster(group, count)
     notes: tuple[str, ...] = ()
     if raster is not None and raster.snake and not options.snake:
         options = replace(options, snake=True)
         notes = ("the positions of the patterns run as a snake: every second row was turned round",)
-    calibration = _calibration(group, raster, file, options.energy_keV)
     return array_scan(
         Patterns(group, (count, *first.shape), first.dtype),
         options,
@@ -108,6 +108,15 @@ def _chosen(scans: list[Any], path: Path, options: Options) -> Any:
     )
 
 
+def _count(group: Any, path: Path) -> int:
+    """Return the number of patterns, all of which have to be there."""
+    count = sum(name.isdigit() for name in group)
+    lost = next((number for number in range(count) if f"{number}/Data" not in group), None)
+    if lost is not None:
+        raise InputError(f"{path.name}: pattern {lost} of {count} in {group.name} is missing: copy the file again")
+    return count
+
+
 def _position(group: Any, number: int) -> NDArray[np.float64]:
     """Return the position (y, x) of a pattern in m."""
     root = ET.fromstring(as_text(group[f"{number}/Metadata"][()])[:_MOST_TEXT])
@@ -137,9 +146,9 @@ def _raster(group: Any, count: int) -> Raster | None:
     return Raster((count // columns, columns), steps, snake) if min(steps) > 0 else None
 
 
-def _calibration(group: Any, raster: Raster | None, file: Any, energy_keV: float | None) -> Calibration:
+def _calibration(group: Any, raster: Raster | None, energy_keV: float | None) -> Calibration:
     """Return energy, scan step, and the pixel size from the angle that the file gives."""
-    text = "".join(as_text(node["Metadata"][()]) for node in (group.parent, file) if "Metadata" in node)
+    text = "".join(as_text(node["Metadata"][()]) for node in (group.parent, group.file) if "Metadata" in node)
     match = _VOLTAGE.search(text[: 4 * _MOST_TEXT])
     energy = None if match is None else plausible_energy_keV(_number(match[1]) / 1e3)
     known = Calibration(energy_keV=energy)

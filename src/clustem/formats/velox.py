@@ -16,6 +16,7 @@ from clustem.formats.choosing import Candidate, listing
 from clustem.formats.contract import Format, Options
 from clustem.formats.hdf5 import is_hdf5
 from clustem.formats.hdf5_tree import check_readable, hdf5_holds, open_hdf5_file
+from clustem.formats.heaps import heap_checks
 from clustem.formats.stacks import FramesLast
 from clustem.scan import Scan
 
@@ -39,7 +40,8 @@ def open_velox(path: Path, options: Options) -> Scan:
         If there is no stack of patterns, several, or the number of frames fits no scan shape.
     """
     file = open_hdf5_file(path)
-    group = _chosen(file[_IMAGES], path, options)
+    with heap_checks() as checks:
+        group = file[_chosen(checks.file(path)[_IMAGES], path, options).name]
     data = group["Data"]
     check_readable(data, path)
     about = _description(group)

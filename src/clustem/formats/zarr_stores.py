@@ -53,7 +53,7 @@ def open_zarr(path: Path, options: Options) -> Scan:
     root = _open_store(path)
     try:
         array, ancestors, assume_square = _find(root, path, options)
-        calibration, notes = stored_calibration(array, ancestors, options.energy_keV)
+        calibration, notes = stored_calibration((array, *ancestors), tuple(array.shape), options.energy_keV)
     except InputError:
         raise
     except Exception as error:
