@@ -9,6 +9,7 @@ be a virtual dataset is opened there first. Patterns are read from the first: Py
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -69,31 +70,32 @@ class HeapChecks:
     """HDF5 files that were opened a second time, by their paths."""
 
     stack: ExitStack
-    files: dict[Path, Any] = field(default_factory=dict)
+    files: dict[str, Any] = field(default_factory=dict)
 
-    def file(self, path: Path) -> Any:
+    def file(self, path: Path | str) -> Any:
         """Return a file, opened so that its heap is checked; without the patterns of virtual datasets."""
         import h5py
 
-        if path not in self.files:
-            content = self.stack.enter_context(_CheckedFile(path))
-            self.files[path] = self.stack.enter_context(h5py.File(content, "r"))
-            content.width = self.files[path].id.get_create_plist().get_sizes()[1]
-        return self.files[path]
+        name = str(path)
+        if name not in self.files:
+            content = self.stack.enter_context(_CheckedFile(name))
+            self.files[name] = self.stack.enter_context(h5py.File(content, "r"))
+            content.width = self.files[name].id.get_create_plist().get_sizes()[1]
+        return self.files[name]
 
     def twin(self, node: Any) -> Any:
         """Return a group or dataset as it is in the checked file."""
-        return self.file(Path(node.file.filename))[node.name]
+        return self.file(node.file.filename)[node.name]
 
     def examine(self, group: Any, name: str) -> None:
-        """Open the dataset that has a name in a group, if it is one; what `group[name]` raises is raised."""
+        """Open what has a name in a group, to see whether that can be done; what `group[name]` raises is raised."""
         import h5py
 
-        link = group.get(name, getlink=True)
-        path, address = Path(group.file.filename), f"{group.name}/{name}"
-        if isinstance(link, h5py.ExternalLink):
-            path, address = path.parent / link.filename, link.path
-        if path.is_file() and self.file(path).get(address, getclass=True) is h5py.Dataset:
+        path, address = os.fsdecode(h5py.h5f.get_name(group.id)), f"{group.name}/{name}"
+        if group.get(name, getclass=True, getlink=True) is h5py.ExternalLink:
+            link = group.get(name, getlink=True)
+            path, address = str(Path(path).parent / link.filename), link.path
+        if path in self.files or Path(path).is_file():
             self.file(path)[address]
 
 

@@ -110,7 +110,7 @@ def _chosen(scans: list[Any], path: Path, options: Options) -> Any:
 
 def _count(group: Any, path: Path) -> int:
     """Return the number of patterns, all of which have to be there."""
-    count = sum(name.isdigit() for name in group)
+    count = len([name for name in group if name.isdigit()])
     lost = next((number for number in range(count) if f"{number}/Data" not in group), None)
     if lost is not None:
         raise InputError(f"{path.name}: pattern {lost} of {count} in {group.name} is missing: copy the file again")
