@@ -146,7 +146,7 @@ def test_what_is_beyond_the_end_is_zero(tmp_path):
     assert buffer == b"abc\0\0\0"
 
 
-@pytest.mark.parametrize("content", [b"GCOL", b"GCOL\1\0\0\0" + b"\x20", b"GCOL\1\0\0\0" + struct.pack("<Q", 32)])
+@pytest.mark.parametrize("content", [b"GCOL\1", b"GCOL\1\0\0\0" + b"\x20", b"GCOL\1\0\0\0" + struct.pack("<Q", 32)])
 def test_a_cut_collection_is_zero(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
     buffer = bytearray(len(content))

@@ -1,4 +1,5 @@
 import json
+import struct
 from dataclasses import fields, is_dataclass
 
 import h5py
@@ -91,6 +92,16 @@ def test_missing_foreign_newer_and_damaged(demo_results, tmp_path):
     with h5py.File(path, "r+") as file:
         file.attrs["version"] = 1
     with pytest.raises(clustem.InputError, match=r"of an earlier clustem.*run the recipe"):
+        clustem.open_results(tmp_path)
+
+
+def test_a_text_whose_damaged_size_leads_nowhere(demo_results, tmp_path):
+    path = tmp_path / "results.h5"
+    save_results(demo_results, path)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<Q", content, content.index(b"GCOL") + 24, 2**64 - 16)
+    path.write_bytes(content)
+    with pytest.raises(clustem.InputError, match="cannot be read as results"):
         clustem.open_results(tmp_path)
 
 

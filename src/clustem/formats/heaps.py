@@ -17,7 +17,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-_SIGNATURE = b"GCOL"
+_SIGNATURE = b"GCOL\1"  # with the version, which the library checks
 _BEFORE_SIZE = 8  # bytes before the size: signature and version, or an object's number and count of references
 _MOST_OBJECTS = 2**16  # their numbers have 16 bits; free space has number 0
 

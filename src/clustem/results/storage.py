@@ -15,6 +15,7 @@ import numpy as np
 from clustem.averaging import Averages
 from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
+from clustem.formats.heaps import heap_checks
 from clustem.results.conventions import CONVENTIONS
 from clustem.results.record import Results
 from clustem.segmentation import (
@@ -92,7 +93,8 @@ def open_results(folder: str | Path) -> Results:
             f"{path}: there are no results; expected a folder made by 'clustem run', with {FILE_NAME}"
         )
     try:
-        with h5py.File(path) as file:
+        with heap_checks() as checks:
+            file = checks.file(path)
             _check_format(file, path)
             return Results(
                 survey=_read_record(file["survey"]),
