@@ -9,7 +9,7 @@ import pytest
 import clustem
 
 PUBLISHED = {"method": "published", "detector_mask": "outside-beam", "smooth_sigma": 1}
-FILES = {"results.h5", "recipe.toml", "report.html", "domains.csv", "labels.tif", "run.log"}
+FILES = {"results.h5", "recipe.toml", "report.html", "domains.csv", "labels.tif", "outlines.geojson", "run.log"}
 
 
 @pytest.fixture(scope="module")
