@@ -11,6 +11,7 @@ import numpy as np
 from clustem.errors import InputError
 from clustem.formats.hdf5 import is_hdf5
 from clustem.formats.hdf5_tree import BrokenLink, open_hdf5_file, walk
+from clustem.formats.heaps import HeapChecks, heap_checks
 from clustem.formats.signals import is_array
 from clustem.series.naming import natural_key
 from clustem.series.times import time_of
@@ -52,7 +53,13 @@ def _in_hdf5(path: Path, dataset: str | None) -> _Stored | None:
     node = file if dataset is None else file.get(dataset)
     if node is None:
         raise InputError(f"{path.name}: has nothing at {dataset!r}; leave dataset out to see what there is")
-    items = [(f"/{str(dataset).strip('/')}", node)] if is_array(node) else list(walk(node))
+    with heap_checks() as checks:
+        items = [(f"/{str(dataset).strip('/')}", node)] if is_array(node) else list(walk(node, checks))
+        return _series_among(items, path, checks)
+
+
+def _series_among(items: list[tuple[str, Any]], path: Path, checks: HeapChecks) -> _Stored | None:
+    """Return the series among what an HDF5 file holds: an array of five axes, or several scans of one shape."""
     arrays = [
         (address, item) for address, item in items if not isinstance(item, BrokenLink) and item.dtype.kind in "buif"
     ]
@@ -68,4 +75,4 @@ def _in_hdf5(path: Path, dataset: str | None) -> _Stored | None:
     shapes = Counter(item.shape for _, item in scans)
     shape = max(shapes, key=lambda key: (shapes[key], key))
     chosen = sorted((pair for pair in scans if pair[1].shape == shape), key=lambda pair: natural_key(pair[0]))
-    return None, [address for address, _ in chosen], [time_of(item) for _, item in chosen]
+    return None, [address for address, _ in chosen], [time_of(checks.twin(item)) for _, item in chosen]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from clustem.errors import InputError
 from clustem.formats.hdf5 import is_hdf5
 from clustem.formats.hdf5_tree import BrokenLink, open_hdf5_file, walk
+from clustem.formats.heaps import HeapChecks, heap_checks
 from clustem.series.record import Frame
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -68,15 +69,15 @@ def stored_time(path: Path, dataset: str | None) -> float:
     try:
         if not is_hdf5(path):
             return math.nan
-        with open_hdf5_file(path) as file:
-            return time_of(_scan_in(file) if dataset is None else file.get(dataset, file))
+        with heap_checks() as checks, open_hdf5_file(path) as file:
+            return time_of(checks.twin(_scan_in(file, checks) if dataset is None else file.get(dataset, file)))
     except (InputError, OSError):
         return math.nan
 
 
-def _scan_in(file: Any) -> Any:
+def _scan_in(file: Any, checks: HeapChecks) -> Any:
     """Return the dataset of most axes and values in a file, or the file."""
-    arrays = [item for _, item in walk(file) if not isinstance(item, BrokenLink)]
+    arrays = [item for _, item in walk(file, checks) if not isinstance(item, BrokenLink)]
     return max(arrays, key=lambda item: (len(item.shape or ()), item.size or 0), default=file)
 
 
