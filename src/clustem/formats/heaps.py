@@ -48,7 +48,7 @@ class _CheckedFile(FileIO):
         if size < header or end > self.seek(0, 2):
             return False
         place += header
-        for _ in range(_MOST_OBJECTS):
+        for _ in range(_MOST_OBJECTS + 1):  # and once behind the last one
             if place + header > end:
                 return place <= end
             number, size = self._numbers(place)
