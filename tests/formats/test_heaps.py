@@ -146,6 +146,12 @@ def test_what_is_beyond_the_end_is_zero(tmp_path):
     assert buffer == b"abc\0\0\0"
 
 
+def test_a_place_beyond_all_files(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    with _CheckedFile(tmp_path / "a") as file, pytest.raises(OSError, match="no place"):
+        file.seek(2**64 - 1)
+
+
 @pytest.mark.parametrize("content", [b"GCOL\1", b"GCOL\1\0\0\0" + b"\x20", b"GCOL\1\0\0\0" + struct.pack("<Q", 32)])
 def test_a_cut_collection_is_zero(tmp_path, content):
     (tmp_path / "a").write_bytes(content)

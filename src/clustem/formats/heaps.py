@@ -30,6 +30,13 @@ class _CheckedFile(FileIO):
 
     width = 8
 
+    def seek(self, place: int, whence: int = 0, /) -> int:
+        """Go to a place; one of a damaged file may be larger than any file."""
+        try:
+            return super().seek(place, whence)
+        except OverflowError as error:
+            raise OSError(f"there is no place {place} in a file") from error
+
     def readinto(self, buffer: Any, /) -> int:
         """Fill a buffer; what is beyond the end is 0."""
         view = memoryview(buffer).cast("B")
