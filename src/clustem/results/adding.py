@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from clustem.errors import InputError, OutputError, is_full_disk
+from clustem.errors import OutputError
 from clustem.interruption import end_if_interrupted
-from clustem.results.folder import check_name, remove, temporary_name
+from clustem.results.folder import check_name, temporary_folder
 
 
 def check_new_files(target: Path, names: Sequence[str], *, force: bool) -> None:
@@ -45,26 +45,12 @@ def added_files(target: Path, *, force: bool) -> Iterator[Path]:
         If writing fails, for example because the disk is full; `target` is then as it was before.
     """
     target = target.absolute()
-    temporary = target.with_name(temporary_name(target))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        remove(temporary)
-        temporary.mkdir()
+    with temporary_folder(target) as temporary:
         yield temporary
         end_if_interrupted()
         names = sorted(path.name for path in temporary.iterdir())
         check_new_files(target, names, force=force)
         _move(temporary, target, names)
-    except InputError:
-        raise
-    except (OSError, RuntimeError) as error:
-        cause = "the disk is full" if is_full_disk(error) else str(error)
-        raise OutputError(
-            f"output: {target} could not be written: {cause}; nothing was left behind. "
-            "Free space or choose another place"
-        ) from error
-    finally:
-        remove(temporary)
 
 
 def _move(temporary: Path, target: Path, names: Sequence[str]) -> None:

@@ -68,15 +68,22 @@ def whole_folder(target: Path, *, force: bool) -> Iterator[Path]:
     OutputError
         If writing fails, for example because the disk is full; nothing is left behind then.
     """
+    with temporary_folder(target) as temporary:
+        yield temporary
+        end_if_interrupted()
+        _put_in_place(temporary, target.absolute(), force)
+
+
+@contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """Give an empty folder beside `target` that is gone when the block ends; what fails in it is an OutputError."""
     target = target.absolute()
     temporary = target.with_name(temporary_name(target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove(temporary)
         temporary.mkdir()
         yield temporary
-        end_if_interrupted()
-        _put_in_place(temporary, target, force)
     except InputError:
         raise
     except (OSError, RuntimeError) as error:
