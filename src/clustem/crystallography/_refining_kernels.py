@@ -17,6 +17,7 @@ from clustem.compiling import compiled
 from clustem.crystallography._geometry_kernels import fit_plane, judge, pair, project, tilted, turn_about_beam
 
 Array = NDArray[Any]
+Pattern = tuple[Array, Array, Array, Array, Array, Array, Array, Array, Array, Array, Array]
 
 _PRECESSION_STEPS = 8  # midpoints of the azimuth over which a precessed relrod is averaged
 _ROUNDS = 60  # of the simplex, at most
@@ -84,24 +85,14 @@ def faintest(amplitude: Array, expected: Array, floor: float) -> float:
 
 
 @compiled()
-def value_at(
-    point: Array,
-    g: Array,
-    brightness: Array,
-    partner: Array,
-    visible: Array,
-    amplitude: Array,
-    trust: Array,
-    matrix: Array,
-    beam: Array,
-    limits: Array,
-    intensity: Array,
-    expected: Array,
-) -> float:
+def value_at(point: Array, pattern: Pattern) -> float:
     """Return the agreement at point (3,) = tilts about x and y in radians and log thickness.
 
-    limits (3,) are the least and the largest log thickness, and the intensity that is too faint to be seen.
+    The pattern is (g, brightness, partner, visible, amplitude, trust, matrix, beam, limits, intensity, expected), where
+    matrix (3, 3) is the orientation, limits (3,) are the least and the largest log thickness and the intensity that is
+    too faint to be seen, and intensity (N,) and expected (n,) are filled.
     """
+    g, brightness, partner, visible, amplitude, trust, matrix, beam, limits, intensity, expected = pattern
     thickness = np.exp(min(max(point[2], limits[0]), limits[1]))
     shine(g, brightness, tilted(matrix, point[0], point[1]), thickness, beam, intensity)
     lonely = gather(intensity, partner, visible, limits[2], expected)
@@ -109,33 +100,18 @@ def value_at(
 
 
 @compiled()
-def descend(
-    step: float,
-    point: Array,
-    g: Array,
-    brightness: Array,
-    partner: Array,
-    visible: Array,
-    amplitude: Array,
-    trust: Array,
-    matrix: Array,
-    beam: Array,
-    limits: Array,
-    intensity: Array,
-    expected: Array,
-) -> float:
+def descend(step: float, point: Array, pattern: Pattern) -> float:
     """Move point (3,) to the best agreement, which is returned.
 
     The simplex of Nelder and Mead, doi 10.1093/comjnl/7.4.308, with edges `step` and a fifth of the thickness.
     """
+    limits = pattern[8]
     corners, values, trial = np.empty((4, 3)), np.empty(4), np.empty((2, 3))
     for k in range(4):
         corners[k] = point
         if k > 0:
             corners[k, k - 1] += step if k < 3 else 0.2
-        values[k] = -value_at(
-            corners[k], g, brightness, partner, visible, amplitude, trust, matrix, beam, limits, intensity, expected
-        )
+        values[k] = -value_at(corners[k], pattern)
     for _ in range(_ROUNDS):
         order = np.argsort(values)
         corners, values = corners[order], values[order]
@@ -143,17 +119,13 @@ def descend(
             break
         middle = (corners[0] + corners[1] + corners[2]) / 3.0
         trial[0] = 2.0 * middle - corners[3]
-        first = -value_at(
-            trial[0], g, brightness, partner, visible, amplitude, trust, matrix, beam, limits, intensity, expected
-        )
+        first = -value_at(trial[0], pattern)
         if values[0] <= first < values[2]:
             corners[3], values[3] = trial[0], first
             continue
         reach = 2.0 if first < values[0] else (0.5 if first < values[3] else -0.5)
         trial[1] = middle + reach * (middle - corners[3])
-        second = -value_at(
-            trial[1], g, brightness, partner, visible, amplitude, trust, matrix, beam, limits, intensity, expected
-        )
+        second = -value_at(trial[1], pattern)
         if second < min(first, values[3]):
             corners[3], values[3] = trial[1], second
         elif first < values[3]:
@@ -161,20 +133,7 @@ def descend(
         else:
             for k in range(1, 4):
                 corners[k] = 0.5 * (corners[0] + corners[k])
-                values[k] = -value_at(
-                    corners[k],
-                    g,
-                    brightness,
-                    partner,
-                    visible,
-                    amplitude,
-                    trust,
-                    matrix,
-                    beam,
-                    limits,
-                    intensity,
-                    expected,
-                )
+                values[k] = -value_at(corners[k], pattern)
     best = int(np.argmin(values))
     point[:] = corners[best]
     point[2] = min(max(point[2], limits[0]), limits[1])
@@ -182,33 +141,18 @@ def descend(
 
 
 @compiled()
-def spread_of_tilt(
-    thickness: float,
-    g: Array,
-    brightness: Array,
-    partner: Array,
-    visible: Array,
-    amplitude: Array,
-    trust: Array,
-    matrix: Array,
-    beam: Array,
-    limits: Array,
-    intensity: Array,
-    expected: Array,
-    covariance: Array,
-) -> None:
+def spread_of_tilt(thickness: float, pattern: Pattern, covariance: Array) -> None:
     """Fill covariance (2, 2) of the tilts in radians² from what the fit leaves unexplained; infinite without a minimum.
 
     With n amplitudes of equal, unknown error the logarithm of the likelihood is −(n/2) log(1 − agreement²).
     """
+    amplitude = pattern[4]
     energy, point = np.empty((3, 3)), np.zeros(3)
     point[2] = np.log(thickness)
     for a in range(3):
         for b in range(3):
             point[0], point[1] = (a - 1) * _TILT_STEP, (b - 1) * _TILT_STEP
-            value = value_at(
-                point, g, brightness, partner, visible, amplitude, trust, matrix, beam, limits, intensity, expected
-            )
+            value = value_at(point, pattern)
             energy[a, b] = 0.5 * amplitude.size * np.log(max(1e-6, 1.0 - value * value))
     xx = energy[2, 1] - 2.0 * energy[1, 1] + energy[0, 1]
     yy = energy[1, 2] - 2.0 * energy[1, 1] + energy[1, 0]
@@ -273,35 +217,9 @@ def refine(
         gather(intensity[:number], partner, visible, 0.0, expected)
         limits[2] = faintest(amplitude, expected, floor)
         point[0], point[1], point[2] = 0.0, 0.0, np.log(state[0])
-        state[4] = descend(
-            0.012 if cycle == 0 else 0.004,
-            point,
-            chosen,
-            bright,
-            partner,
-            visible,
-            amplitude,
-            trust,
-            matrix,
-            beam,
-            limits,
-            intensity[:number],
-            expected,
-        )
+        seen = intensity[:number]
+        pattern = chosen, bright, partner, visible, amplitude, trust, matrix, beam, limits, seen, expected
+        state[4] = descend(0.012 if cycle == 0 else 0.004, point, pattern)
         matrix[:] = tilted(matrix, point[0], point[1])
         state[0] = np.exp(point[2])
-    spread_of_tilt(
-        state[0],
-        chosen,
-        bright,
-        partner,
-        visible,
-        amplitude,
-        trust,
-        matrix,
-        beam,
-        limits,
-        intensity[:number],
-        expected,
-        covariance,
-    )
+    spread_of_tilt(state[0], pattern, covariance)
