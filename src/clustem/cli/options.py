@@ -1,0 +1,69 @@
+"""Options that several commands share, and what their texts mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clustem.errors import InputError
+
+if TYPE_CHECKING:
+    from clustem.calibration import Calibration
+
+INPUT, SEGMENTATION, CALIBRATION, OUTPUT = "Input", "Segmentation", "Calibration", "Output"
+NOISE = "Noise (left out, it is measured)"
+
+Source = Annotated[str, typer.Argument(help="A scan, FILE::/ADDRESS of one inside a file, or a recipe.toml.")]
+ScanShape = Annotated[
+    str | None, typer.Option(help="Scan positions YxX, for stacks of patterns.", rich_help_panel=INPUT)
+]
+Dataset = Annotated[str | None, typer.Option(help="Address inside the file.", rich_help_panel=INPUT)]
+DetectorShape = Annotated[str | None, typer.Option(help="Pixels YxX, for raw binary.", rich_help_panel=INPUT)]
+Snake = Annotated[
+    bool | None, typer.Option("--snake/--no-snake", help="Every second row ran backwards.", rich_help_panel=INPUT)
+]
+Flyback = Annotated[int | None, typer.Option(help="Columns to drop at the end of rows.", rich_help_panel=INPUT)]
+Frame = Annotated[int | None, typer.Option(help="Which scan of a series, from 0.", rich_help_panel=INPUT)]
+Dtype = Annotated[str | None, typer.Option(help="Number type, for raw binary: uint16, >u2 …", rich_help_panel=INPUT)]
+PixelSize = Annotated[
+    float | None, typer.Option("--inv-angstrom-per-px", help="Detector pixel in 1/Å.", rich_help_panel=CALIBRATION)
+]
+ScanStep = Annotated[str | None, typer.Option(help="Scan step in nm, or Y,X.", rich_help_panel=CALIBRATION)]
+Energy = Annotated[
+    float | None,
+    typer.Option("--energy-keV", help="Electron energy in keV.", rich_help_panel=CALIBRATION),
+]
+Semiangle = Annotated[float | None, typer.Option(help="Convergence semi-angle in mrad.", rich_help_panel=CALIBRATION)]
+Centre = Annotated[str | None, typer.Option("--centre-px", help="Direct beam Y,X in px.", rich_help_panel=CALIBRATION)]
+Rotation = Annotated[
+    float | None, typer.Option(help="Detector to scan, degrees clockwise.", rich_help_panel=CALIBRATION)
+]
+Flip = Annotated[
+    bool | None,
+    typer.Option("--detector-flip/--no-flip", help="Reverse k_y first.", rich_help_panel=CALIBRATION),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing results folder.", rich_help_panel=OUTPUT)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=OUTPUT)]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print choices as they are made.", rich_help_panel=OUTPUT)
+]
+
+
+def numbers(name: str, text: str | None, kind: type[int] | type[float]) -> Any:
+    """Return the numbers of ``"2"``, ``"2,3"`` or ``"2x3"``; None stays None."""
+    if text is None:
+        return None
+    try:
+        values = tuple(kind(part) for part in text.replace("×", ",").replace("x", ",").split(","))
+    except ValueError as error:
+        raise InputError(f"{name}: expected numbers such as 64x64 or 0.4,0.5, got {text!r}") from error
+    return values if len(values) > 1 or kind is int else values[0]
+
+
+def calibration_of(**values: Any) -> Calibration | None:
+    """Return the calibration of those values that are not None; None if all are."""
+    from clustem.calibration import Calibration
+
+    given = {name: value for name, value in values.items() if value is not None}
+    return Calibration(**given) if given else None
