@@ -30,6 +30,7 @@ ROOMS = (
     "results",
     "reporting",
     "recipe",
+    "characterising",
     "exporting",
     "journal",
     "pipeline",

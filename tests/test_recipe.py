@@ -18,13 +18,19 @@ def test_round_trip(tmp_path):
         gain=7.3,
         offset=40.0,
         read_noise=2.0,
+        crystal=("inputs/Au.cif", "clustem:Au"),
+        probe="disk:3.5",
+        precession_deg=0.5,
+        strain_reference="median",
     )
     path = tmp_path / "recipe.toml"
     path.write_text(recipe.to_toml())
     loaded = load_recipe(path)
     assert loaded.source == str(tmp_path / "scan.h5")
     assert loaded.scan_mask == str(tmp_path / "inputs" / "scan_mask.npy")
-    assert loaded == Recipe(**{**vars(recipe), "source": loaded.source, "scan_mask": loaded.scan_mask})
+    assert loaded.crystal == (str(tmp_path / "inputs" / "Au.cif"), "clustem:Au")
+    moved = {name: getattr(loaded, name) for name in ("source", "scan_mask", "crystal")}
+    assert loaded == Recipe(**{**vars(recipe), **moved})
 
 
 def test_sample_and_words_are_not_paths(tmp_path):
@@ -54,6 +60,8 @@ def test_changed_takes_what_is_given_as_numbers_of_one_kind():
         ("[noise]\ngain = '7'", "gain: expected float"),
         ("[input]\nsource = 3", "source: expected str"),
         ("[calibration]\nfoo = 1", "unknown field 'foo'"),
+        ("[crystallography]\ncrystal = [3]", "crystal: expected a list of texts"),
+        ("[crystallography]\ncrystal = 'Au.cif'", "crystal: expected tuple"),
         ("[segmentation]\nmethod = 'published'", "names no source"),
     ],
 )

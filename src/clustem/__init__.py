@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clustem.crystallography import Crystal as Crystal
     from clustem.crystallography import Orientations as Orientations
     from clustem.crystallography import Peaks as Peaks
+    from clustem.crystallography import PositionMaps as PositionMaps
     from clustem.crystallography import Probe as Probe
     from clustem.crystallography import RingFit as RingFit
     from clustem.crystallography import Site as Site
@@ -97,6 +98,7 @@ _HOME = {
         "Crystal",
         "Orientations",
         "Peaks",
+        "PositionMaps",
         "Probe",
         "RingFit",
         "Site",

@@ -13,7 +13,19 @@ from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.recipe import load_recipe
 from clustem.results import Results, added_files, check_new_files, open_results
-from clustem.results.exports import write_csv, write_dark_fields, write_emd, write_geojson, write_hspy, write_tiff
+from clustem.results.exports import (
+    csv_names,
+    has_orix,
+    write_ang,
+    write_crystal_map,
+    write_csv,
+    write_ctf,
+    write_dark_fields,
+    write_emd,
+    write_geojson,
+    write_hspy,
+    write_tiff,
+)
 from clustem.scan import Scan
 
 logger = logging.getLogger(__name__)
@@ -23,10 +35,18 @@ FOLDER = "exports"
 
 @dataclass(frozen=True)
 class _Target:
-    """A kind of files: what they are called, and the function that writes them, or None if it needs the scan."""
+    """A kind of files: what they are called, and the function that writes them, or None if it needs the scan.
 
-    files: tuple[str, ...]
+    Those that are `oriented` need orientations.
+    """
+
+    files: tuple[str, ...] | Callable[[Results], tuple[str, ...]]
     write: Callable[[Results, Path], None] | None
+    oriented: bool = False
+
+    def names(self, results: Results) -> tuple[str, ...]:
+        """Return what the files of these results are called."""
+        return self.files(results) if callable(self.files) else self.files
 
 
 def _write_figures(results: Results, folder: Path) -> None:
@@ -39,9 +59,12 @@ _TARGETS = {
     "emd": _Target(("averages.emd.h5", "arrays.emd.h5"), write_emd),
     "hspy": _Target(("averages.hspy", "labels.hspy"), write_hspy),
     "tiff": _Target(("labels.tif", "averages.tif", "maps"), write_tiff),
-    "csv": _Target(("domains.csv",), write_csv),
+    "csv": _Target(csv_names, write_csv),
     "geojson": _Target(("outlines.geojson", "outlines_smooth.geojson"), write_geojson),
     "dark-fields": _Target(("dark_fields.tif", "apertures.tif"), None),
+    "ang": _Target(("orientations.ang",), write_ang, oriented=True),
+    "ctf": _Target(("orientations.ctf",), write_ctf, oriented=True),
+    "crystalmap": _Target(("orientations.h5",), write_crystal_map, oriented=True),
     "figures": _Target(("figures",), _write_figures),
 }
 
@@ -64,7 +87,9 @@ def export(
         ``"hspy"``: averages and labels, for HyperSpy and pyxem. ``"tiff"``: labels, averages and images of the scan,
         for ImageJ, with their scale. ``"csv"``: the table of domains. ``"geojson"``: outlines along the edges of
         positions, and smooth ones. ``"dark-fields"``: the images of :func:`clustem.dark_fields`, for ImageJ.
-        ``"figures"``: for publication, as SVG and PNG. ``"all"``: all of these.
+        ``"ang"``, ``"ctf"``, ``"crystalmap"``: the map of orientations for EDAX OIM, for Oxford and MTEX, and for orix,
+        which must be installed for it. ``"figures"``: for publication, as SVG and PNG. ``"all"``: all of these that
+        are possible.
     output : path, optional
         The folder to write into, `exports` in the results folder by default. It may exist.
     scan : as for :func:`clustem.open_scan`, optional
@@ -80,7 +105,7 @@ def export(
     Raises
     ------
     InputError
-        If `to` is unknown, or the scan is needed and cannot be opened.
+        If `to` is unknown, orientations are needed and there are none, or the scan is needed and cannot be opened.
     OutputError
         If files exist or cannot be written. Then nothing is written.
 
@@ -97,10 +122,11 @@ def export(
     ...     [path.name for path in clustem.export(results, to=["emd", "geojson"], output=folder)]
     ['arrays.emd.h5', 'averages.emd.h5', 'outlines.geojson', 'outlines_smooth.geojson']
     """
-    chosen = _chosen(to)
+    _check(to)
     found = results if isinstance(results, Results) else open_results(results)
+    chosen = _chosen(to, found)
     target = _folder(found, output)
-    check_new_files(target, [name for choice in chosen for name in _TARGETS[choice].files], force=force)
+    check_new_files(target, [name for choice in chosen for name in _TARGETS[choice].names(found)], force=force)
     opened = _scan_of(found, scan) if "dark-fields" in chosen else None
     with added_files(target, force=force) as folder:
         for choice in chosen:
@@ -110,19 +136,35 @@ def export(
             elif opened is not None:
                 images = dark_fields(opened, found.averages, survey=found.survey)
                 write_dark_fields(found, images, folder)
-            logger.info("export: %s", ", ".join(_TARGETS[choice].files))
+            logger.info("export: %s", ", ".join(_TARGETS[choice].names(found)))
         names = sorted(path.name for path in folder.iterdir())
     return [target / name for name in names]
 
 
-def _chosen(to: str | Sequence[str]) -> list[str]:
-    """Return the kinds that are asked for, each once, in their own order."""
-    wanted = [to] if isinstance(to, str) else list(to)
+def _check(to: str | Sequence[str]) -> None:
+    wanted = _wanted(to)
     unknown = [name for name in wanted if name != "all" and name not in _TARGETS]
     if unknown or not wanted:
         got = repr(unknown[0]) if unknown else "nothing"
         raise InputError(f"to: expected one or more of {', '.join(_TARGETS)}, all; got {got}")
-    return [name for name in _TARGETS if name in wanted or "all" in wanted]
+
+
+def _wanted(to: str | Sequence[str]) -> list[str]:
+    return [to] if isinstance(to, str) else list(to)
+
+
+def _chosen(to: str | Sequence[str], results: Results) -> list[str]:
+    """Return the kinds that are asked for, each once, in their own order; of all kinds, those that are possible."""
+    wanted = _wanted(to)
+    oriented = [name for name in _TARGETS if _TARGETS[name].oriented]
+    if results.orientations is None and any(name in wanted for name in oriented):
+        raise InputError(
+            f"to: {', '.join(oriented)} need orientations, and these results have none; run the recipe with --crystal"
+        )
+    possible = [name for name in _TARGETS if not _TARGETS[name].oriented or results.orientations is not None]
+    if not has_orix() and "crystalmap" not in wanted:
+        possible = [name for name in possible if name != "crystalmap"]
+    return [name for name in possible if name in wanted or "all" in wanted]
 
 
 def _folder(results: Results, output: str | Path | None) -> Path:

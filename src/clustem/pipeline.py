@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from clustem.averaging import average
 from clustem.calibration import Calibration
+from clustem.characterising import Findings, Plan, characterise, plan_of
+from clustem.crystallography import Crystal
 from clustem.errors import InputError, MissingFileError
 from clustem.formats import checked_dtype, open_scan
 from clustem.journal import run_log
@@ -59,6 +62,10 @@ def run(
     gain: float | None = None,
     offset: float | None = None,
     read_noise: float | None = None,
+    crystal: str | Path | Crystal | Sequence[str | Path | Crystal] | None = None,
+    probe: ArrayLike | str | Path | None = None,
+    precession_deg: float | None = None,
+    strain_reference: str | int | None = None,
     calibration: Calibration | None = None,
     dataset: str | None = None,
     scan_shape: tuple[int, int] | None = None,
@@ -89,6 +96,15 @@ def run(
         As for :func:`clustem.average`.
     gain, offset, read_noise : float, optional
         As for :func:`clustem.survey`.
+    crystal : path of a CIF file, Crystal, or several, optional
+        The candidate phases: peaks, orientations and strain of every domain are measured. The scan must be calibrated.
+    probe : vacuum pattern, its file, or word, optional
+        The template of :func:`clustem.find_peaks`; words are ``"disk:RADIUS"`` and ``"spot:SIGMA"`` in px. Without a
+        crystal, peaks and the strain of lattices in the plane are measured.
+    precession_deg : float, optional
+        As for :func:`clustem.match_orientations`.
+    strain_reference : ``"crystal"``, ``"median"`` or label, optional
+        As for :func:`clustem.fit_strain`; ``"ideal"`` is the same as ``"crystal"``.
     calibration, dataset, scan_shape, detector_shape, dtype, snake, flyback, frame
         As for :func:`clustem.open_scan`.
 
@@ -129,6 +145,8 @@ def run(
         "gain": gain,
         "offset": offset,
         "read_noise": read_noise,
+        "precession_deg": precession_deg,
+        "strain_reference": None if strain_reference is None else str(strain_reference),
         "calibration": calibration,
         "dataset": dataset,
         "scan_shape": scan_shape,
@@ -138,7 +156,7 @@ def run(
         "flyback": flyback,
         "frame": frame,
     }
-    job = _prepare(scan, options, images)
+    job = _prepare(scan, options, images, crystal=crystal, probe=probe)
     target = None if output is None else Path(output)
     if target is not None:
         check_output(target, force=force, source=job.scan.path)
@@ -160,9 +178,10 @@ class _Job:
     scan: Scan
     recipe: Recipe
     images: dict[str, NDArray[Any]]
+    plan: Plan | None
 
 
-def _prepare(source: Any, options: dict[str, Any], given: dict[str, Any]) -> _Job:
+def _prepare(source: Any, options: dict[str, Any], given: dict[str, Any], *, crystal: Any, probe: Any) -> _Job:
     """Open everything and check it, before the first read."""
     recipe = Recipe()
     if isinstance(source, (str, os.PathLike)):
@@ -189,7 +208,8 @@ def _prepare(source: Any, options: dict[str, Any], given: dict[str, Any]) -> _Jo
     recipe = recipe.changed({name: f"{_INPUTS}/{name}.npy" for name in images})
     recipe.check()
     check_blur(recipe.smooth_sigma, scan)
-    return _Job(scan, recipe, images)
+    plan = plan_of(recipe, scan, crystal=crystal, probe=probe, folder=_INPUTS)
+    return _Job(scan, recipe if plan is None else recipe.changed(plan.names), images, plan)
 
 
 def _image(source: Any, name: str) -> NDArray[Any]:
@@ -224,8 +244,15 @@ def _compute(job: _Job) -> Results:
     )
     logger.info("segmentation: domains: %d; %s", domains.number, domains.reason)
     averages = average(scan, domains, survey=found, centre=recipe.centre)
+    findings = Findings() if job.plan is None else characterise(job.plan, averages, _peak_mask(job, found))
     shown = replace(recipe, source=scan.name).to_tables()
-    return Results(found, domains, averages, shown, _provenance(scan, found))
+    return Results(found, domains, averages, shown, _provenance(scan, found), **vars(findings))
+
+
+def _peak_mask(job: _Job, found: Survey) -> NDArray[np.bool_]:
+    """Return the detector pixels that peaks are looked for in: all good ones, without the shadow of a beam stop."""
+    stopped = job.recipe.detector_mask == "beam-stop"
+    return found.detector_mask & beam_stop_mask(found) if stopped else found.detector_mask
 
 
 def _detector_mask(job: _Job, found: Survey) -> NDArray[np.bool_] | None:
@@ -284,10 +311,15 @@ def _write(results: Results, job: _Job, target: Path, folder: Path) -> None:
 
     write_tables(results, folder)
     (folder / "report.html").write_text(render_report(results), encoding="utf-8")
-    if job.images:
+    inputs: dict[str, Any] = {f"{name}.npy": image for name, image in job.images.items()}
+    inputs |= {} if job.plan is None else job.plan.kept
+    if inputs:
         (folder / _INPUTS).mkdir()
-        for name, image in job.images.items():
-            np.save(folder / _INPUTS / f"{name}.npy", image, allow_pickle=False)
+    for name, content in inputs.items():
+        if isinstance(content, bytes):
+            (folder / _INPUTS / name).write_bytes(content)
+        else:
+            np.save(folder / _INPUTS / name, content, allow_pickle=False)
     (folder / "recipe.toml").write_text(_relative(job, target).to_toml(), encoding="utf-8")
 
 

@@ -30,12 +30,15 @@ _TABLES = {
         "labels",
     ),
     "averaging": ("centre",),
+    "crystallography": ("crystal", "probe", "precession_deg", "strain_reference"),
 }
-_NUMBERS = ("similarity", "threshold", "smooth_sigma", "gain", "offset", "read_noise")
-_IMAGES = ("detector_mask", "scan_mask", "labels")
+_NUMBERS = ("similarity", "threshold", "smooth_sigma", "gain", "offset", "read_noise", "precession_deg")
+_PATHS = ("source", "detector_mask", "scan_mask", "labels", "probe")
+_LARGEST_PRECESSION = 5.0  # degrees
 _DETECTOR_WORDS = ("outside-beam", "beam-stop", "annulus:")
 _SCAN_WORDS = ("sample",)
 MASK_WORDS = {"detector_mask": _DETECTOR_WORDS, "scan_mask": _SCAN_WORDS}
+_PROBE_WORDS = ("disk:", "spot:")
 _HEAD = (
     "# Written by clustem. Run it again with: clustem run recipe.toml -o FOLDER. Paths are relative to this file.\n\n"
 )
@@ -46,7 +49,8 @@ class Recipe:
     """All parameters of :func:`clustem.run`. None means that nothing was given.
 
     `detector_mask`, `scan_mask` and `labels` are words (see :func:`clustem.run`) or paths of images; `source` is
-    a path, the name of a sample, or None for data in memory. `calibration` holds only what the user gave.
+    a path, the name of a sample, or None for data in memory. `crystal` are paths of CIF files or bundled crystals,
+    `probe` is a word or the path of an image. `calibration` holds only what the user gave.
     """
 
     source: str | None = None
@@ -72,6 +76,10 @@ class Recipe:
     gain: float | None = None
     offset: float | None = None
     read_noise: float | None = None
+    crystal: tuple[str, ...] | None = None
+    probe: str | None = None
+    precession_deg: float | None = None
+    strain_reference: str | None = None
 
     def changed(self, options: Mapping[str, Any]) -> Recipe:
         """Return the recipe with those of `options` that are not None; a calibration is added field by field."""
@@ -95,6 +103,8 @@ class Recipe:
                 raise InputError(f"{name}: expected an image or one of {', '.join(words)}, got {word!r}")
         if self.detector_mask is not None and self.detector_mask.startswith("annulus:"):
             annulus_radii(self.detector_mask)
+        if self.precession_deg is not None and not 0 <= self.precession_deg <= _LARGEST_PRECESSION:
+            raise InputError(f"precession_deg: expected 0 to 5 degrees, got {self.precession_deg!r}")
 
     def to_tables(self) -> dict[str, dict[str, Any]]:
         """Return the parameters by table and name; those that are None are left out."""
@@ -105,7 +115,7 @@ class Recipe:
             if name == "method" or has_option(self.method, name)
         }
         tables["calibration"] = self.calibration.to_dict()
-        order = ("input", "calibration", "noise", "segmentation", "averaging")
+        order = ("input", "calibration", "noise", "segmentation", "averaging", "crystallography")
         return {
             table: {name: list(v) if isinstance(v, tuple) else v for name, v in tables[table].items() if v is not None}
             for table in order
@@ -141,6 +151,17 @@ def annulus_radii(word: str) -> tuple[float, float]:
     return inner, outer
 
 
+def probe_of_word(text: str) -> tuple[str, float] | None:
+    """Return the kind and the size in px of ``disk:RADIUS`` or ``spot:SIGMA``; None for anything else, a path."""
+    if not text.startswith(_PROBE_WORDS):
+        return None
+    kind, _, size = text.partition(":")
+    try:
+        return kind, float(size)
+    except ValueError as error:
+        raise InputError(f"probe: expected {kind}: and a number of px, such as {kind}:3.5, got {text!r}") from error
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe; its relative paths are made absolute, from where the file is.
 
@@ -162,11 +183,19 @@ def load_recipe(path: Path) -> Recipe:
         raise InputError(
             f"{path}: names no source, because its data was in memory; give the data with its path instead"
         )
-    for name in ("source", *_IMAGES):
-        text = values.get(name)
-        if text is not None and not text.startswith("clustem:") and not is_mask_word(text):
-            values[name] = str((path.absolute().parent / text).resolve())
+    for name in _PATHS:
+        if values.get(name) is not None:
+            values[name] = _absolute(values[name], path)
+    if values.get("crystal") is not None:
+        values["crystal"] = tuple(_absolute(text, path) for text in values["crystal"])
     return Recipe(**values)
+
+
+def _absolute(text: str, path: Path) -> str:
+    """Return a path as seen from the recipe `path`; what is bundled, and words, stay."""
+    if text.startswith(("clustem:", *_PROBE_WORDS)) or is_mask_word(text):
+        return text
+    return str((path.absolute().parent / text).resolve())
 
 
 def _values(tables: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -191,6 +220,8 @@ _KINDS: dict[str, tuple[type, ...]] = {"str": (str,), "bool": (bool,), "int": (i
 
 def _checked(name: str, value: Any, kind: str, path: Path) -> Any:
     if kind.startswith("tuple") and isinstance(value, list):
+        if kind.startswith("tuple[str") and not all(isinstance(item, str) for item in value):
+            raise InputError(f"{path}: {name}: expected a list of texts, got {value!r}")
         return tuple(value)
     first = kind.split(" ", maxsplit=1)[0]
     if not isinstance(value, _KINDS.get(first, ())) or (isinstance(value, bool) and first != "bool"):

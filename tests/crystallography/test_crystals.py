@@ -151,3 +151,14 @@ def test_bad_sites_and_lengths_are_told() -> None:
         structure_factors(crystal("Au"), max_g=0.1)
     with pytest.raises(InputError, match="max_g"):
         structure_factors(crystal("Au"), max_g=-1)
+
+
+@pytest.mark.parametrize("name", ["Au", "Si", "Ti", "Mn"])
+def test_a_crystal_written_as_cif_is_the_same_crystal(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.cif"
+    path.write_text(crystal(name).to_cif())
+    assert read_crystal(path) == crystal(name)
+
+
+def test_the_symbol_of_a_space_group_is_written_in_one_way() -> None:
+    assert Crystal("Au", (4, 4, 4, 90, 90, 90), "Fm-3m", (Site("Au", (0, 0, 0)),)).space_group == "F m -3 m"

@@ -15,7 +15,10 @@ def export(
     results: Annotated[Path, typer.Argument(help="A results folder.")],
     *,
     to: Annotated[
-        list[str], typer.Option(help="emd, hspy, tiff, csv, geojson, dark-fields, figures, or all; repeat for several.")
+        list[str],
+        typer.Option(
+            help="emd, hspy, tiff, csv, geojson, dark-fields, ang, ctf, crystalmap, figures, or all; repeatable."
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write into; left out, RESULTS/exports.")

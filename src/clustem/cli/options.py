@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from clustem.calibration import Calibration
 
 INPUT, SEGMENTATION, CALIBRATION, OUTPUT = "Input", "Segmentation", "Calibration", "Output"
+CRYSTALLOGRAPHY = "Crystallography (needs the calibration)"
 NOISE = "Noise (left out, it is measured)"
 
 Source = Annotated[str, typer.Argument(help="A scan, FILE::/ADDRESS of one inside a file, or a recipe.toml.")]

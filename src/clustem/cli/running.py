@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clustem.cli.options import (
+    CRYSTALLOGRAPHY,
     NOISE,
     OUTPUT,
     SEGMENTATION,
@@ -87,6 +88,22 @@ def run(
     read_noise: Annotated[
         float | None, typer.Option(help="Standard deviation without an electron.", rich_help_panel=NOISE)
     ] = None,
+    crystal: Annotated[
+        list[str] | None,
+        typer.Option(help="CIF file of a candidate phase; repeat for several.", rich_help_panel=CRYSTALLOGRAPHY),
+    ] = None,
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            help="Vacuum pattern (.npy .tif .png), disk:RADIUS or spot:SIGMA.", rich_help_panel=CRYSTALLOGRAPHY
+        ),
+    ] = None,
+    precession_deg: Annotated[
+        float | None, typer.Option(help="Angle of a precessed beam.", rich_help_panel=CRYSTALLOGRAPHY)
+    ] = None,
+    strain_reference: Annotated[
+        str | None, typer.Option(help="ideal crystal, median, or a label.", rich_help_panel=CRYSTALLOGRAPHY)
+    ] = None,
     dataset: Dataset = None,
     scan_shape: ScanShape = None,
     detector_shape: DetectorShape = None,
@@ -137,6 +154,10 @@ def run(
                 gain=gain,
                 offset=offset,
                 read_noise=read_noise,
+                crystal=crystal,
+                probe=probe,
+                precession_deg=precession_deg,
+                strain_reference=strain_reference,
                 calibration=calibration,
                 dataset=dataset,
                 scan_shape=numbers("scan_shape", scan_shape, int),

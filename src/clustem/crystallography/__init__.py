@@ -6,6 +6,7 @@ from clustem.crystallography.crystals import Crystal, Site, read_crystal
 from clustem.crystallography.finding import find_peaks
 from clustem.crystallography.orientations import Orientations
 from clustem.crystallography.orienting import match_orientations
+from clustem.crystallography.position_maps import PositionMaps
 from clustem.crystallography.probe import Probe
 from clustem.crystallography.record import Peaks
 from clustem.crystallography.strain import fit_strain
@@ -16,6 +17,7 @@ __all__ = [
     "Crystal",
     "Orientations",
     "Peaks",
+    "PositionMaps",
     "Probe",
     "Reflections",
     "RingFit",

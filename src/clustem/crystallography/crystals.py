@@ -47,6 +47,7 @@ class Site:
             raise InputError(f"position of a site: expected three fractional coordinates, got {self.position!r}")
         if not 0 <= self.occupancy <= 1 + 1e-6 or not np.isfinite(self.u_iso):
             raise InputError(f"site of {self.element}: expected an occupancy of 0 to 1, got {self.occupancy!r}")
+        object.__setattr__(self, "position", tuple(float(number) for number in self.position))
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,6 +95,8 @@ class Crystal:
             raise InputError(f"space group of {self.name}: {self.space_group!r} is not a known symbol")
         if not self.sites:
             raise InputError(f"crystal {self.name}: expected at least one atom, got none")
+        object.__setattr__(self, "cell", tuple(float(number) for number in self.cell))
+        object.__setattr__(self, "space_group", self._group.xhm())
         off = [np.abs(r @ r.T - np.eye(3)).max() for r in self._point_operations]
         if max(off) > 0.01:
             raise InputError(f"cell of {self.name}: {self.cell} does not have the symmetry of {self.space_group}")
@@ -165,6 +168,19 @@ class Crystal:
         # an atom on a symmetry element counts once, not once for every operation that leaves it in its place
         structure.change_occupancies_to_crystallographic()
         return structure
+
+    def to_cif(self) -> str:
+        """Return the crystal as the text of a CIF file; `read_crystal` makes the same crystal of it."""
+        names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+        lines = [f"data_{''.join(c if c.isalnum() and c.isascii() else '_' for c in self.name)}"]
+        lines += [f"_cell_{name} {value!r}" for name, value in zip(names, self.cell, strict=True)]
+        lines += [f"_space_group_name_H-M_alt '{self.space_group}'", "loop_"]
+        columns = ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy", "U_iso_or_equiv")
+        lines += [f"_atom_site_{name}" for name in columns]
+        for number, site in enumerate(self.sites, 1):
+            values = " ".join(repr(float(value)) for value in (*site.position, site.occupancy, site.u_iso))
+            lines.append(f"{site.element}{number} {site.element} {values}")
+        return "\n".join(lines) + "\n"
 
     def __repr__(self) -> str:
         return table_text(

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.averaging import Averages
-from clustem.segmentation import Domains, contours, domain_table
+from clustem.crystallography import Orientations, Peaks, PositionMaps, Strain
+from clustem.results.listing import crystallography_rows, results_table
+from clustem.segmentation import Domains, contours
 from clustem.surveying import Survey
 from clustem.tables import size_text, table_text
 
@@ -35,6 +37,14 @@ class Results:
         Where the results come from: input identity, versions, conventions.
     path : Path, optional
         The results folder, if there is one.
+    peaks : Peaks, optional
+        Bragg peaks of the averages; like what follows None where it was not asked for, or where there is no domain.
+    orientations : Orientations, optional
+        Orientation and phase of every domain.
+    strain : Strain, optional
+        Strain of every domain.
+    position_maps : PositionMaps, optional
+        Orientation and strain of every position.
     """
 
     survey: Survey
@@ -43,11 +53,21 @@ class Results:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     path: Path | None = None
+    peaks: Peaks | None = None
+    orientations: Orientations | None = None
+    strain: Strain | None = None
+    position_maps: PositionMaps | None = None
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per domain, see :func:`clustem.domain_table`."""
-        return domain_table(self.domains, self.averages)
+        """One row per domain: :func:`clustem.domain_table` and what else is known of each.
+
+        With peaks `peaks`, their number; with orientations `phase`, `ambiguous`, the Bunge angles `phi1_deg`,
+        `Phi_deg`, `phi2_deg`, `probability`, `reliability` and both standard errors of the angles, as in
+        :class:`clustem.Orientations`; with strain its components and their standard errors, as in
+        :class:`clustem.Strain`.
+        """
+        return results_table(self.domains, self.averages, self.peaks, self.orientations, self.strain)
 
     @property
     def contours(self) -> dict[int, list[NDArray[np.float64]]]:
@@ -74,8 +94,10 @@ class Results:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """All warnings of survey, segmentation and averaging, in that order."""
-        return self.survey.warnings + self.domains.warnings + self.averages.warnings
+        """All warnings, in the order of the steps."""
+        measured = (self.peaks, self.orientations, self.strain, self.position_maps)
+        records = (self.survey, self.domains, self.averages, *(record for record in measured if record is not None))
+        return tuple(text for record in records for text in record.warnings)
 
     def __repr__(self) -> str:
         gain = self.averages.snr_gain[np.isfinite(self.averages.snr_gain)]
@@ -86,6 +108,7 @@ class Results:
                 ("chosen", self.domains.reason or None),
                 ("signal-to-noise gain", f"median {np.median(gain):.3g}" if gain.size else None),
                 ("data reduction", f"{size_text(self.averages.bytes_in)} → {size_text(self.averages.bytes_out)}"),
+                *crystallography_rows(self.peaks, self.orientations, self.strain, self.position_maps),
                 ("folder", self.path),
                 *(("warning", text) for text in self.warnings),
             ],

@@ -4,50 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
-import numpy as np
 
-from clustem.averaging import Averages
-from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
 from clustem.formats.heaps import heap_checks
 from clustem.results.conventions import CONVENTIONS
 from clustem.results.record import Results
-from clustem.segmentation import (
-    Domains,
-    LabelsParameters,
-    MergeTree,
-    Mixture,
-    NoiseAwareParameters,
-    PublishedParameters,
-    Quality,
-)
-from clustem.surveying import NoiseModel, Survey
+from clustem.results.stored import read_record, write_record
 
 FILE_NAME = "results.h5"
 _FORMAT = "clustem results"
-_VERSION = 2  # 2: with chi squared of averages and quality of domains
-_CALIBRATION = "calibration"
-_RECORDS = {
-    record.__name__: record
-    for record in (
-        Survey,
-        NoiseModel,
-        Domains,
-        Averages,
-        MergeTree,
-        Mixture,
-        Quality,
-        NoiseAwareParameters,
-        PublishedParameters,
-        LabelsParameters,
-    )
-}
+_VERSION = 3  # 2: with chi squared of averages and quality of domains; 3: with crystallography
+_OLDEST = 2
+_ALWAYS = ("survey", "domains", "averages")
+_PARTS = (*_ALWAYS, "peaks", "orientations", "strain", "position_maps")
 
 
 def save_results(results: Results, path: Path) -> None:
@@ -62,8 +34,10 @@ def save_results(results: Results, path: Path) -> None:
         file.attrs["conventions"] = "\n".join(CONVENTIONS)
         file.attrs["recipe"] = json.dumps(results.recipe)
         file.attrs["provenance"] = json.dumps(dict(results.provenance))
-        for name in ("survey", "domains", "averages"):
-            _write_record(file.create_group(name, track_order=True), getattr(results, name))
+        for name in _PARTS:
+            record = getattr(results, name)
+            if record is not None:
+                write_record(file.create_group(name, track_order=True), record)
     path.write_bytes(memory.getbuffer())
 
 
@@ -97,9 +71,7 @@ def open_results(folder: str | Path) -> Results:
             file = checks.file(path)
             _check_format(file, path)
             return Results(
-                survey=_read_record(file["survey"]),
-                domains=_read_record(file["domains"]),
-                averages=_read_record(file["averages"]),
+                **{name: read_record(file[name]) for name in _PARTS if name in file or name in _ALWAYS},
                 recipe=json.loads(file.attrs["recipe"]),
                 provenance=json.loads(file.attrs["provenance"]),
                 path=path.parent,
@@ -116,42 +88,8 @@ def _check_format(file: h5py.File, path: Path) -> None:
     version = int(file.attrs["version"])
     if version > _VERSION:
         raise InputError(f"{path}: has format version {version}, this clustem reads {_VERSION}; upgrade clustem")
-    if version < _VERSION:
+    if version < _OLDEST:
         raise InputError(
-            f"{path}: has format version {version} of an earlier clustem, this one reads {_VERSION}; run the recipe "
-            "beside it again"
+            f"{path}: has format version {version} of an earlier clustem, this one reads {_OLDEST} to {_VERSION}; run "
+            "the recipe beside it again"
         )
-
-
-def _write_record(group: h5py.Group, record: Any) -> None:
-    group.attrs["record"] = type(record).__name__
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if isinstance(value, np.ndarray):
-            large = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if value.size > 256 else {}
-            group.create_dataset(field.name, data=value, track_times=False, **large)
-        elif isinstance(value, Calibration):
-            group.attrs[_CALIBRATION] = json.dumps(value.to_dict())
-        elif is_dataclass(value):
-            _write_record(group.create_group(field.name, track_order=True), value)
-        elif value is not None:
-            group.attrs[field.name] = json.dumps(value, default=lambda number: number.item())
-
-
-def _read_record(group: h5py.Group) -> Any:
-    record = _RECORDS[group.attrs["record"]]
-    values: dict[str, Any] = {}
-    for field in fields(record):
-        if field.name in group:
-            item = group[field.name]
-            values[field.name] = _read_record(item) if isinstance(item, h5py.Group) else item[()]
-        elif field.name in group.attrs:
-            value = json.loads(group.attrs[field.name])
-            values[field.name] = _frozen(Calibration.from_dict(value) if field.name == _CALIBRATION else value)
-    return record(**values)
-
-
-def _frozen(value: Any) -> Any:
-    return (
-        tuple(_frozen(item) for item in value) if isinstance(value, list) and not isinstance(value, Mapping) else value
-    )

@@ -1,0 +1,140 @@
+"""Crystallography as a part of a run."""
+
+import shutil
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import clustem
+from clustem.cli import app
+from clustem.crystallography import Crystal, Probe, Site
+
+GOLD = Crystal("Gold", (4.0782, 4.0782, 4.0782, 90, 90, 90), "F m -3 m", (Site("Au", (0, 0, 0)),))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with `scan.npy`, two grains of the sample, and `labels.npy`."""
+    folder = tmp_path_factory.mktemp("crystallography")
+    scan = clustem.open_scan("clustem:film_au")
+    np.save(folder / "scan.npy", np.asarray(scan.read(4, 8))[:, 4:24])
+    np.save(folder / "labels.npy", np.repeat([[1] * 9 + [0] * 2 + [2] * 9], 4, axis=0))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    return clustem.open_scan("clustem:film_au").calibration
+
+
+@pytest.fixture(scope="module")
+def out(place, calibration):
+    """Results of these with a crystal from memory and a probe from memory."""
+    y, x = np.indices((89, 89)) - 44
+    vacuum = np.clip(3 - np.hypot(y, x), 0, 1)
+    options = {"labels": place / "labels.npy", "crystal": GOLD, "probe": vacuum, "strain_reference": "ideal"}
+    return clustem.run(place / "scan.npy", output=place / "out", calibration=calibration, **options)
+
+
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_orientations_and_strain_come_with_the_results(out):
+    assert out.orientations.phase.tolist() == ["Gold", "Gold"]
+    assert out.peaks.probe == "measured"
+    assert out.strain.reference == "crystal"
+    assert out.position_maps is None
+    assert out.table["phase"].tolist() == ["Gold", "Gold"]
+    np.testing.assert_array_equal(out.table["Phi_deg"], out.orientations.euler_deg[:, 1])
+    np.testing.assert_array_equal(out.table["e_xx_error"], out.strain.e_xx_error)
+    np.testing.assert_array_equal(out.to_xarray()["peaks"], out.peaks.counts)
+    text = repr(out)
+    for part in ("2 of 2 domains", "Gold 2, none 0", "relative to its crystal"):
+        assert part in text
+
+
+def test_the_recipe_gives_the_same_bytes_also_elsewhere(place, out):
+    text = (place / "out" / "recipe.toml").read_text()
+    assert '"inputs/Gold.cif"' in text
+    assert 'probe = "inputs/probe.npy"' in text
+    moved = place.with_name("moved")
+    shutil.copytree(place, moved)
+    clustem.run(moved / "out" / "recipe.toml", output=moved / "again")
+    first, again = files(place / "out"), files(moved / "again")
+    assert first.keys() == again.keys()
+    assert {str(name) for name in first if first[name] != again[name]} <= {"run.log"}
+
+
+def test_tables_of_the_folder(place, out):
+    rows = {path.name: path.read_text().splitlines() for path in (place / "out").glob("*.csv")}
+    assert set(rows) == {"domains.csv", "peaks.csv", "orientations.csv", "candidates.csv"}
+    assert len(rows["peaks.csv"]) == 1 + len(out.peaks.table)
+    assert len(rows["candidates.csv"]) == 1 + len(out.orientations.candidates)
+    assert rows["orientations.csv"][1].startswith("1,Gold,")
+
+
+def test_exports_of_orientations(place, out, tmp_path):
+    written = clustem.export(place / "out", to=["ang", "ctf", "csv"], output=tmp_path)
+    names = ["candidates.csv", "domains.csv", "orientations.ang", "orientations.csv", "orientations.ctf", "peaks.csv"]
+    assert [path.name for path in written] == names
+    rows = (tmp_path / "orientations.ctf").read_text().splitlines()
+    assert len(rows) == out.domains.labels.size + 1 + rows.index(next(row for row in rows if row.startswith("Phase\t")))
+    assert "GRID: SqrGrid" in (tmp_path / "orientations.ang").read_text()
+
+
+def test_export_of_a_crystal_map(place, tmp_path):
+    orix = pytest.importorskip("orix.io")
+    clustem.export(place / "out", to="crystalmap", output=tmp_path)
+    assert "Gold" in orix.load(str(tmp_path / "orientations.h5")).phases.names
+
+
+def test_without_a_crystal_the_lattices_are_strained(place, tmp_path):
+    command = ["run", str(place / "scan.npy"), "-o", str(tmp_path / "out"), "--labels", str(place / "labels.npy")]
+    result = CliRunner().invoke(app, [*command, "--strain-reference", "1", "--probe", "disk:2.3"])
+    assert result.exit_code == 0, result.output
+    assert "relative to domain 1" in result.output
+    found = clustem.open_results(tmp_path / "out")
+    assert found.orientations is None
+    assert found.peaks.unit == "px"
+    assert found.strain.e_xx[0] == 0
+    with pytest.raises(clustem.InputError, match="ang, ctf, crystalmap need orientations"):
+        clustem.export(found, to="ctf")
+
+
+def test_no_domains_no_peaks(place, calibration):
+    published = {"method": "published", "threshold": 0.5, "min_size": 1000}
+    found = clustem.run(place / "scan.npy", crystal=GOLD, calibration=calibration, **published)
+    assert found.peaks is None
+    assert found.table.empty
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crystal": "none.cif"}, "crystal: there is no file none.cif"),
+        ({"crystal": GOLD}, r"crystal: the size of a detector pixel is not calibrated.*calibrate_detector"),
+        ({"crystal": [GOLD, GOLD]}, "crystal: two have the same name, Gold"),
+        ({"crystal": Crystal("a/b", GOLD.cell, "F m -3 m", GOLD.sites)}, "'a/b' cannot be the name of a file"),
+        ({"probe": np.ones((3, 3))}, r"probe: expected a vacuum pattern of shape \(89, 89\), got \(3, 3\)"),
+        ({"probe": np.ones((89, 89))}, "no compact direct beam in the vacuum pattern"),
+        ({"probe": "disk:wide"}, "probe: expected disk: and a number of px"),
+        ({"probe": "spot:-1"}, "probe sigma: expected a positive number of px"),
+        ({"probe": Probe.spot(1.0)}, "expected a vacuum pattern, its file"),
+        ({"strain_reference": "best"}, "strain_reference: expected 'crystal', 'median' or a label, got 'best'"),
+        ({"strain_reference": "ideal"}, "strain_reference: 'crystal' needs a crystal"),
+        ({"precession_deg": 1.0}, "precession_deg: .* there is none; give --crystal"),
+        ({"crystal": GOLD, "precession_deg": 9.0}, "precession_deg: expected 0 to 5 degrees"),
+    ],
+)
+def test_what_cannot_be_used_is_found_before_the_first_read(place, options, message, monkeypatch):
+    monkeypatch.setattr("clustem.pipeline.survey_scan", None)
+    with pytest.raises(clustem.InputError, match=message):
+        clustem.run(place / "scan.npy", labels=place / "labels.npy", **options)
+
+
+def test_the_energy_is_asked_for(place):
+    pixel = clustem.Calibration(inv_angstrom_per_px=0.0375)
+    with pytest.raises(clustem.InputError, match=r"crystal: the energy .* give --energy-keV"):
+        clustem.run(place / "scan.npy", crystal=GOLD, calibration=pixel)
