@@ -210,3 +210,58 @@ def test_version():
     result = runner.invoke(app, ["--version"])
     assert result.exit_code == 0
     assert result.output.startswith("clustem 0.")
+
+
+def test_several_sources_are_a_series_in_natural_order(tmp_path, moving_particles):
+    for number, counts in zip((9, 10), moving_particles[0][:2], strict=True):
+        np.save(tmp_path / f"f_{number}.npy", counts)
+    sources = [str(tmp_path / name) for name in ("f_10.npy", "f_9.npy")]  # as shells expand f_*.npy
+    result = runner.invoke(app, ["run", *sources, "-o", str(tmp_path / "out"), "--time-step", "2s"])
+    assert result.exit_code == 0, result.output
+    assert "tracks  " in result.output
+    recipe = (tmp_path / "out" / "recipe.toml").read_text(encoding="utf-8")
+    assert recipe.index("f_9.npy") < recipe.index("f_10.npy")
+    again = runner.invoke(app, ["run", str(tmp_path / "out" / "recipe.toml"), "-o", str(tmp_path / "again"), "-q"])
+    assert (again.exit_code, again.output) == (0, "")
+    assert (tmp_path / "again" / "results.h5").read_bytes() == (tmp_path / "out" / "results.h5").read_bytes()
+
+
+def test_options_of_scans_and_of_series_are_told_apart(scan_file, tmp_path):
+    cases = (
+        (["run", str(scan_file), "--time-step", "2s"], "--time-step: belongs to a series"),
+        (["run", str(scan_file), str(scan_file), "--method", "published"], "--method: belongs to the run of one scan"),
+        (["run", str(tmp_path / "f_*.npy")], "no file has such a name"),
+        (["watch", str(tmp_path / "missing")], "no such folder"),
+    )
+    for command, told in cases:
+        result = runner.invoke(app, [*command, "-o", str(tmp_path / "out")])
+        assert result.exit_code == 2
+        assert told in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_that_hold_several_scans_are_series(tmp_path):
+    from clustem.cli.sources import is_series
+
+    counts = np.zeros((2, 3, 4, 8, 8), np.uint16)
+    np.save(tmp_path / "five.npy", counts)
+    np.save(tmp_path / "four.npy", counts[0])
+    np.save(tmp_path / "one.npy", counts[:1])
+    (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY")
+    with h5py.File(tmp_path / "several.h5", "w") as file:
+        file["a"], file["b"] = counts
+    expected = {
+        "five.npy": True,
+        "four.npy": False,
+        "one.npy": False,
+        "broken.npy": False,
+        "several.h5": True,
+        "several.h5::/a": False,
+        "": True,
+        "f*.npy": True,
+        "missing.npy": False,
+    }
+    found = {name: is_series([str(tmp_path / name)], dataset=None, frame=None) for name in expected}
+    assert found == expected
+    assert not is_series([str(tmp_path / "five.npy")], dataset=None, frame=1)
+    assert not is_series([str(tmp_path / "several.h5")], dataset="/a", frame=None)

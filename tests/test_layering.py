@@ -34,6 +34,7 @@ ROOMS = (
     "exporting",
     "journal",
     "pipeline",
+    "series_pipeline",
     "demonstration",
     "console",
     "cli",

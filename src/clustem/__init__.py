@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from clustem.passes import execution as execution
     from clustem.pipeline import run as run
     from clustem.results import Results as Results
+    from clustem.results import SeriesResults as SeriesResults
     from clustem.results import open_results as open_results
+    from clustem.results import open_series_results as open_series_results
     from clustem.scan import Scan as Scan
     from clustem.segmentation import Domains as Domains
     from clustem.segmentation import MergeTree as MergeTree
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     from clustem.series import Tracks as Tracks
     from clustem.series import open_series as open_series
     from clustem.series import track as track
+    from clustem.series_pipeline import run_series as run_series
+    from clustem.series_pipeline import watch as watch
     from clustem.surveying import NoiseModel as NoiseModel
     from clustem.surveying import Survey as Survey
     from clustem.surveying import annular_mask as annular_mask
@@ -113,9 +117,10 @@ _HOME = {
         "structure_factors",
     ),
     "series": ("Series", "Tracks", "open_series", "track"),
-    "results": ("Results", "open_results"),
+    "results": ("Results", "SeriesResults", "open_results", "open_series_results"),
     "exporting": ("export",),
     "pipeline": ("run",),
+    "series_pipeline": ("run_series", "watch"),
 }
 _PUBLIC = {name: room for room, names in _HOME.items() for name in names}
 __all__ = sorted(_PUBLIC)

@@ -86,8 +86,10 @@ def progress(*, shown: bool) -> Iterator[None]:
     def observe(stage: str, done: int, total: int, bytes_read: int) -> None:
         end_if_interrupted()
         bars.start()
-        if done == 0:
+        if stage not in tasks:
             tasks[stage] = bars.add_task(stage, total=total, rate="")
+        elif done == 0:
+            bars.reset(tasks[stage], total=total)
         task = bars.tasks[bars.task_ids.index(tasks[stage])]
         rate = f"{size_text(int(bytes_read / task.elapsed))}/s" if task.elapsed and bytes_read else ""
         bars.update(tasks[stage], completed=done, rate=rate)

@@ -111,6 +111,13 @@ class Block:
         return self.data[self.above : self.above + self.stop - self.start]
 
 
+def tell_progress(stage: str, done: int, total: int) -> None:
+    """Tell the observer how far a job of several passes is."""
+    observer = _execution.get().observer
+    if observer is not None:
+        observer(stage, done, total, 0)
+
+
 def rows_per_block(scan: Scan, *, halo: int, working_bytes: float) -> int:
     """Return how many scan rows are read at once.
 

@@ -10,9 +10,9 @@ from clustem.series.polar import (
     PolarPatterns,
     anisotropy,
     compare_rotated,
+    means_of_others,
     polar_patterns,
     similarity_at,
-    turned_mean,
 )
 
 from .scenes import DETECTOR, MIDDLE, Array, crystal, parts
@@ -79,7 +79,7 @@ def test_masked_pixels_do_not_count() -> None:
 def test_the_mean_in_the_rotating_frame_is_the_pattern_itself() -> None:
     turns = [0.0, 12.0, 30.0]
     patterns = [polar(scale * crystal(1, turn)) for scale, turn in zip((1, 2, 5), turns, strict=True)]
-    mean = turned_mean(patterns, turns)
+    *_, mean = means_of_others(patterns, turns)
     assert similarity_at(mean, 0, patterns[2], 0, 30.0) > 0.98
     assert similarity_at(mean, 0, patterns[2], 0, 0.0) < 0.8
 

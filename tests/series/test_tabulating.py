@@ -35,7 +35,19 @@ def made(calibration: Calibration | None = None) -> Tracks:
     drift = Drift(np.array([[0, 0], [0, 1], [np.nan, np.nan], [0, 3], [0, 4.0]]), 0.1, 6, 0)
     present = np.arange(5) != 2
     labels = np.zeros((5, 4, 5), np.int32)
-    return Tracks("made", labels, found, EVENTS, drift, np.arange(5.0), present, calibration or Calibration())
+    return Tracks(
+        name="made",
+        labels=labels,
+        appearances=found,
+        events=EVENTS,
+        drift=drift,
+        images=np.zeros(labels.shape, np.float32),
+        patterns=np.zeros((3, 6, 6), np.float32),
+        centre_px=np.array([2.5, 2.5]),
+        times_s=np.arange(5.0),
+        present=present,
+        calibration=calibration or Calibration(),
+    )
 
 
 def test_rows_of_tracks() -> None:

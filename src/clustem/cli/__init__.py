@@ -9,6 +9,7 @@ import typer
 from clustem.cli.describing import formats, info
 from clustem.cli.exporting import export
 from clustem.cli.running import demo, run
+from clustem.cli.watching import watch
 
 app = typer.Typer(
     name="clustem",
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, demo, info, formats, export):
+for command in (run, watch, demo, info, formats, export):
     app.command()(command)
 
 

@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 
 INPUT, SEGMENTATION, CALIBRATION, OUTPUT = "Input", "Segmentation", "Calibration", "Output"
 CRYSTALLOGRAPHY = "Crystallography (needs the calibration)"
+SERIES = "Series"
 NOISE = "Noise (left out, it is measured)"
 
 Source = Annotated[str, typer.Argument(help="A scan, FILE::/ADDRESS of one inside a file, or a recipe.toml.")]
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        help="A scan, FILE::/ADDRESS of one inside a file, or a recipe.toml; or a series: several scans, a folder, "
+        "or a file that holds several.",
+    ),
+]
 ScanShape = Annotated[
     str | None, typer.Option(help="Scan positions YxX, for stacks of patterns.", rich_help_panel=INPUT)
 ]
@@ -26,6 +34,10 @@ Snake = Annotated[
 ]
 Flyback = Annotated[int | None, typer.Option(help="Columns to drop at the end of rows.", rich_help_panel=INPUT)]
 Frame = Annotated[int | None, typer.Option(help="Which scan of a series, from 0.", rich_help_panel=INPUT)]
+TimeStep = Annotated[
+    str | None,
+    typer.Option(help="From frame to frame: 12s, 200ms, 2min; left out, files tell.", rich_help_panel=SERIES),
+]
 Dtype = Annotated[str | None, typer.Option(help="Number type, for raw binary: uint16, >u2 …", rich_help_panel=INPUT)]
 PixelSize = Annotated[
     float | None, typer.Option("--inv-angstrom-per-px", help="Detector pixel in 1/Å.", rich_help_panel=CALIBRATION)

@@ -28,21 +28,23 @@ from clustem.cli.options import (
     ScanStep,
     Semiangle,
     Snake,
-    Source,
+    Sources,
+    TimeStep,
     Verbose,
     calibration_of,
     numbers,
 )
+from clustem.cli.sources import is_series, refuse_for_scan, refuse_for_series, series_source
 from clustem.console import guarded, progress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from clustem.results import Results
+    from clustem.results import Results, SeriesResults
 
 
 def run(
-    source: Source,
+    sources: Sources,
     output: Annotated[Path, typer.Option("--output", "-o", help="The results folder to make.", rich_help_panel=OUTPUT)],
     *,
     method: Annotated[
@@ -111,6 +113,7 @@ def run(
     snake: Snake = None,
     flyback: Flyback = None,
     frame: Frame = None,
+    time_step: TimeStep = None,
     inv_angstrom_per_px: PixelSize = None,
     scan_step_nm: ScanStep = None,
     energy_kev: Energy = None,
@@ -122,7 +125,7 @@ def run(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Survey, segment and average a scan, and write a results folder with a report."""
+    """Survey, segment and average a scan, or follow domains through a series; write a results folder with a report."""
     with guarded(verbose) as console:
         import clustem
 
@@ -135,38 +138,46 @@ def run(
             detector_rotation_deg=detector_rotation_deg,
             detector_flip=detector_flip,
         )
+        single = {
+            "method": method,
+            "similarity": similarity,
+            "threshold": threshold,
+            "smooth_sigma": smooth_sigma,
+            "detector_mask": detector_mask,
+            "scan_mask": scan_mask,
+            "min_size": min_size,
+            "border": border,
+            "prefilter": prefilter,
+            "labels": labels,
+            "centre": centre,
+            "gain": gain,
+            "offset": offset,
+            "read_noise": read_noise,
+            "crystal": crystal,
+            "probe": probe,
+            "precession_deg": precession_deg,
+            "strain_reference": strain_reference,
+            "detector_shape": numbers("detector_shape", detector_shape, int),
+            "dtype": dtype,
+            "snake": snake,
+            "flyback": flyback,
+            "frame": frame,
+        }
+        shared = {
+            "output": output,
+            "force": force,
+            "calibration": calibration,
+            "dataset": dataset,
+            "scan_shape": numbers("scan_shape", scan_shape, int),
+        }
+        results: Results | SeriesResults
         with progress(shown=not quiet):
-            results = clustem.run(
-                source,
-                output=output,
-                force=force,
-                method=method,
-                similarity=similarity,
-                threshold=threshold,
-                smooth_sigma=smooth_sigma,
-                detector_mask=detector_mask,
-                scan_mask=scan_mask,
-                min_size=min_size,
-                border=border,
-                prefilter=prefilter,
-                labels=labels,
-                centre=centre,
-                gain=gain,
-                offset=offset,
-                read_noise=read_noise,
-                crystal=crystal,
-                probe=probe,
-                precession_deg=precession_deg,
-                strain_reference=strain_reference,
-                calibration=calibration,
-                dataset=dataset,
-                scan_shape=numbers("scan_shape", scan_shape, int),
-                detector_shape=numbers("detector_shape", detector_shape, int),
-                dtype=dtype,
-                snake=snake,
-                flyback=flyback,
-                frame=frame,
-            )
+            if is_series(sources, dataset=dataset, frame=frame):
+                refuse_for_series(single)
+                results = clustem.run_series(series_source(sources), time_step=time_step, **shared)
+            else:
+                refuse_for_scan(time_step=time_step)
+                results = clustem.run(sources[0], **single, **shared)
         _summarise(console, results, quiet)
 
 
@@ -190,7 +201,7 @@ def demo(
             console.print(truth, highlight=False)
 
 
-def _summarise(console: Console, results: Results, quiet: bool) -> None:
+def _summarise(console: Console, results: Results | SeriesResults, quiet: bool) -> None:
     if quiet:
         return
     console.print(str(results), highlight=False, markup=False)

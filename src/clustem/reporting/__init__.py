@@ -7,6 +7,7 @@ from clustem.reporting.maps import plot_beam_displacement, plot_certainty, plot_
 from clustem.reporting.patterns import plot_mean_patterns
 from clustem.reporting.publication import publication_averages, publication_map, publication_outlines, write_figures
 from clustem.reporting.report import render_report
+from clustem.reporting.series_report import render_series_report, write_series_report
 
 __all__ = [
     "domain_colours",
@@ -23,5 +24,7 @@ __all__ = [
     "publication_map",
     "publication_outlines",
     "render_report",
+    "render_series_report",
     "write_figures",
+    "write_series_report",
 ]

@@ -55,7 +55,7 @@ def domain_colours(labels: NDArray[np.integer]) -> NDArray[np.float64]:
     number = int(labels.max(initial=0))
     neighbours = _neighbours(adjacent_labels(expand_labels(labels, distance=SEAM)), number)
     chosen = _greedy(neighbours, _smallest_last(neighbours))
-    palette = _palette(max(chosen, default=-1) + 1)
+    palette = palette_of(max(chosen, default=-1) + 1)
     colours = np.ones((number + 1, 4))
     colours[0, :3] = UNASSIGNED
     colours[1:, :3] = palette[chosen[1:]]
@@ -80,10 +80,15 @@ def adjacent_labels(labels: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def text_colour(colour: NDArray[np.float64]) -> str:
-    """Return "black" or "white", whichever is easier to read on `colour` (relative luminance, WCAG 2)."""
+    """Return "black" or "white", whichever is easier to read on `colour`."""
+    return "black" if luminance(colour) > 0.18 else "white"
+
+
+def luminance(colour: NDArray[np.float64]) -> float:
+    """Return the relative luminance (WCAG 2) of a colour, RGB in 0 … 1."""
     rgb = np.asarray(colour)[:3]
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.18 else "white"
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def _neighbours(pairs: NDArray[np.int64], number: int) -> list[list[int]]:
@@ -130,7 +135,7 @@ def _greedy(neighbours: list[list[int]], order: list[int]) -> list[int]:
     return chosen
 
 
-def _palette(number: int) -> NDArray[np.float64]:
+def palette_of(number: int) -> NDArray[np.float64]:
     """Return at least `number` distinct colours (n, 3): the palette, then mixtures of it with white and black."""
     rows = [PALETTE]
     for turn in range(1, -(-number // len(PALETTE))):

@@ -11,9 +11,11 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from markupsafe import Markup
 from matplotlib import style
 from matplotlib.figure import Figure
 
+from clustem.calibration import Calibration
 from clustem.reporting.charts import plot_domain_sizes, plot_snr_gain, plot_threshold
 from clustem.reporting.gallery import plot_gallery
 from clustem.reporting.maps import plot_beam_displacement, plot_certainty, plot_domain_map, plot_scan_images
@@ -64,12 +66,13 @@ def render_report(results: Results) -> str:
     -------
     str
     """
-    source = files("clustem.reporting").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    folder = files("clustem.reporting")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     heading, rows = _table(results)
-    return environment.from_string(source).render(
+    return environment.from_string(folder.joinpath("report.html.jinja").read_text(encoding="utf-8")).render(
+        style=Markup(folder.joinpath("page.css").read_text(encoding="utf-8")),
         results=results,
         survey=results.survey,
         summary=list(_summary(results)),
@@ -192,10 +195,10 @@ def _parameters(results: Results) -> list[tuple[str, list[tuple[str, str]]]]:
         name: "not calibrated" if value is None else value
         for name, value in dataclasses.asdict(results.survey.calibration).items()
     }
-    return _tables(recipe)
+    return parameter_tables(recipe)
 
 
-def _tables(recipe: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+def parameter_tables(recipe: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the recipe as (table, [(name, value), …]); values outside any table come first, under no name."""
     loose = {name: value for name, value in recipe.items() if not isinstance(value, Mapping)}
     nested = {name: value for name, value in recipe.items() if isinstance(value, Mapping)}
@@ -213,18 +216,21 @@ def _value(value: Any) -> str:
 
 def _conventions(results: Results) -> list[str]:
     """Return what a reader has to know to use the numbers."""
-    step = results.survey.calibration.scan_step_yx_nm
-    pixel = results.survey.calibration.inv_angstrom_per_px
+    return [
+        *CONVENTIONS,
+        *unit_sentences(results.survey.calibration),
+        "Signal-to-noise ratio: SNR² = 2R/(1 − R), with R the correlation of two thinned halves, direct beam masked.",
+        "– means no value, never zero.",
+    ]
+
+
+def unit_sentences(calibration: Calibration) -> tuple[str, str]:
+    """Say what a scan step and a detector pixel are."""
+    step, pixel = calibration.scan_step_yx_nm, calibration.inv_angstrom_per_px
     scan_unit = "The scan step is not known: lengths are in positions."
     if step is not None:
         scan_unit = f"Scan step (y, x): {step[0]:g}, {step[1]:g} nm."
     detector_unit = "The detector is not calibrated: reciprocal lengths are in px."
     if pixel is not None:
         detector_unit = f"Detector pixel: {pixel:.6g} 1/Å."
-    return [
-        *CONVENTIONS,
-        scan_unit,
-        detector_unit,
-        "Signal-to-noise ratio: SNR² = 2R/(1 − R), with R the correlation of two thinned halves, direct beam masked.",
-        "– means no value, never zero.",
-    ]
+    return scan_unit, detector_unit

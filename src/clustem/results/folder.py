@@ -14,6 +14,8 @@ from clustem.results.exports import write_csv, write_labels, write_outlines
 from clustem.results.record import Results
 from clustem.results.storage import FILE_NAME, save_results
 
+_MADE, _REPLACED = ".results.partial", ".results.replaced"
+
 
 def check_output(target: Path, *, force: bool, source: Path | None = None) -> None:
     """Raise OutputError if results cannot be written to the folder `target`.
@@ -60,27 +62,43 @@ def temporary_name(target: Path) -> str:
 
 
 @contextmanager
-def whole_folder(target: Path, *, force: bool) -> Iterator[Path]:
+def whole_folder(target: Path, *, force: bool, work: Path | None = None) -> Iterator[Path]:
     """Give a temporary folder beside `target` that takes its place when the block ends without an error.
+
+    With `work`, a folder of one job on the same disk, it is made there, and so is what it replaces moved there: a job
+    that was killed leaves nothing elsewhere, and the next one puts it right (:func:`put_right`).
 
     Raises
     ------
     OutputError
         If writing fails, for example because the disk is full; nothing is left behind then.
     """
-    with temporary_folder(target) as temporary:
-        yield temporary
+    target = target.absolute()
+    temporary = None if work is None else work.absolute() / _MADE
+    with temporary_folder(target, temporary) as made:
+        yield made
         end_if_interrupted()
-        _put_in_place(temporary, target.absolute(), force)
+        replaced = f".{target.name}.{os.getpid()}.replaced"
+        _put_in_place(made, target, force, target.with_name(replaced) if work is None else made.with_name(_REPLACED))
+
+
+def put_right(target: Path, work: Path) -> None:
+    """Undo what a job that was killed while its results took their place has left in its folder `work`."""
+    replaced = work / _REPLACED
+    if replaced.is_dir() and not target.exists():
+        replaced.rename(target)
+    remove(replaced)
+    remove(work / _MADE)
 
 
 @contextmanager
-def temporary_folder(target: Path) -> Iterator[Path]:
+def temporary_folder(target: Path, temporary: Path | None = None) -> Iterator[Path]:
     """Give an empty folder beside `target` that is gone when the block ends; what fails in it is an OutputError."""
     target = target.absolute()
-    temporary = target.with_name(temporary_name(target))
+    temporary = temporary or target.with_name(temporary_name(target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.parent.mkdir(parents=True, exist_ok=True)
         remove(temporary)
         temporary.mkdir()
         yield temporary
@@ -105,13 +123,12 @@ def remove(folder: Path) -> None:
         raise
 
 
-def _put_in_place(temporary: Path, target: Path, force: bool) -> None:
+def _put_in_place(temporary: Path, target: Path, force: bool, replaced: Path) -> None:
     if not target.exists():
         temporary.rename(target)
         return
     if not force:
         raise OutputError(f"output: {target} appeared while the results were computed; choose another folder")
-    replaced = target.with_name(f".{target.name}.{os.getpid()}.replaced")
     try:
         target.rename(replaced)
         temporary.rename(target)

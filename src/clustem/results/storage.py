@@ -15,7 +15,7 @@ from clustem.results.record import Results
 from clustem.results.stored import read_record, write_record
 
 FILE_NAME = "results.h5"
-_FORMAT = "clustem results"
+_FORMAT, SERIES_FORMAT = "clustem results", "clustem series"
 _VERSION = 3  # 2: with chi squared of averages and quality of domains; 3: with crystallography
 _OLDEST = 2
 _ALWAYS = ("survey", "domains", "averages")
@@ -83,6 +83,8 @@ def open_results(folder: str | Path) -> Results:
 
 
 def _check_format(file: h5py.File, path: Path) -> None:
+    if file.attrs.get("format") == SERIES_FORMAT:
+        raise InputError(f"{path}: holds the results of a series; open them with open_series_results")
     if file.attrs.get("format") != _FORMAT:
         raise InputError(f"{path}: expected a file written by clustem, this is another program's")
     version = int(file.attrs["version"])

@@ -2,9 +2,24 @@
 
 from clustem.series.drift import Drift
 from clustem.series.linking import Event
-from clustem.series.opening import open_series
+from clustem.series.naming import natural_key, scans_in
+from clustem.series.opening import names_series, open_series
 from clustem.series.record import Frame, Series
+from clustem.series.times import seconds_in
 from clustem.series.tracking import track
 from clustem.series.tracks import Appearances, Tracks
 
-__all__ = ["Appearances", "Drift", "Event", "Frame", "Series", "Tracks", "open_series", "track"]
+__all__ = [
+    "Appearances",
+    "Drift",
+    "Event",
+    "Frame",
+    "Series",
+    "Tracks",
+    "names_series",
+    "natural_key",
+    "open_series",
+    "scans_in",
+    "seconds_in",
+    "track",
+]

@@ -186,5 +186,5 @@ def _project(
 
         in_threads(work, len(flat), longest=max(scan.shape[1], 64))
 
-    run_pass(scan, process, stage="joint evidence")
+    run_pass(scan, process, stage="projections")
     return values

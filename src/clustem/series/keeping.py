@@ -6,7 +6,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -21,9 +21,10 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True)
 class Store:
-    """Records of arrays as files of a folder."""
+    """Records of arrays as files of a folder. `used` are the names of those that were asked for."""
 
     folder: Path
+    used: set[str] = field(default_factory=set)
 
     def get(self, kind: type[Record], key: str, make: Callable[[], Record]) -> Record:
         """Return the record that is kept under a key, or make and keep it."""
@@ -32,14 +33,41 @@ class Store:
         if kept is None:
             kept = make()
             _save(path, kept)
+        self.used.add(path.name)
         return kept
+
+    def kept(self, kind: type[Record], key: str) -> Record:
+        """Return the record that is kept under a key.
+
+        Raises
+        ------
+        OutputError
+            If it is not there any more, or damaged.
+        """
+        path = self._path(kind, key)
+        record = _load(path, kind)
+        if record is None:
+            raise OutputError(f"folder: {path} was removed or changed while it was needed; run again")
+        return record
+
+    def remove_unused(self, kind: type[Any]) -> None:
+        """Remove the records of a kind that were not asked for, and what a killed program left half written."""
+        for path in self.folder.glob(f"{_prefix(kind)}*.npz"):
+            if path.name not in self.used:
+                path.unlink(missing_ok=True)
+        for path in self.folder.glob(".*.npz.*.partial"):
+            path.unlink(missing_ok=True)
 
     def has(self, kind: type[Any], key: str) -> bool:
         """Return whether there is a whole record under a key."""
         return _load(self._path(kind, key), kind) is not None
 
     def _path(self, kind: type[Any], key: str) -> Path:
-        return self.folder / f"{kind.__name__.lower()}-{key[:24]}.npz"
+        return self.folder / f"{_prefix(kind)}{key[:24]}.npz"
+
+
+def _prefix(kind: type[Any]) -> str:
+    return f"{kind.__name__.lower()}-"
 
 
 def made_of(*parts: Any) -> str:
@@ -80,8 +108,8 @@ def _save(path: Path, record: Any) -> None:
 def _arrays(record: Any, prefix: str = "") -> dict[str, Any]:
     """Return the fields of a record, and of records in it, as arrays."""
     arrays: dict[str, Any] = {}
-    for field in fields(record):
-        value, name = getattr(record, field.name), prefix + field.name
+    for item in fields(record):
+        value, name = getattr(record, item.name), prefix + item.name
         arrays |= _arrays(value, f"{name}.") if is_dataclass(value) else {name: np.asarray(value)}
     return arrays
 
@@ -101,10 +129,10 @@ def _load(path: Path, kind: type[Record]) -> Record | None:
 def _record(kind: Any, file: Any, prefix: str = "") -> Any:
     values = {}
     types = get_type_hints(kind)
-    for field in fields(kind):
-        name = prefix + field.name
-        if is_dataclass(types[field.name]):
-            values[field.name] = _record(types[field.name], file, f"{name}.")
+    for item in fields(kind):
+        name = prefix + item.name
+        if is_dataclass(types[item.name]):
+            values[item.name] = _record(types[item.name], file, f"{name}.")
         else:
-            values[field.name] = file[name] if file[name].ndim else file[name].item()
+            values[item.name] = file[name] if file[name].ndim else file[name].item()
     return kind(**values)

@@ -41,6 +41,11 @@ def matching_files(pattern: str) -> list[Path]:
     return found
 
 
+def scans_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that are named or begin like scans, in natural order; none if there are none."""
+    return _scans_among(folder.iterdir())
+
+
 def files_of(folder: Path) -> list[Path]:
     """Return the files of a folder that are named or begin like scans, in natural order.
 
@@ -49,7 +54,7 @@ def files_of(folder: Path) -> list[Path]:
     InputError
         If there are none.
     """
-    found = _scans_among(folder.iterdir())
+    found = scans_in(folder)
     if not found:
         raise InputError(f"{folder.name}: the folder holds no file of a known format; name the files, or a pattern")
     return found

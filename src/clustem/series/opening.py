@@ -104,6 +104,23 @@ def open_series(
     return _assemble(name, frames, step, calibration)
 
 
+def names_series(text: str, *, dataset: str | None = None) -> bool:
+    """Return whether a text names several scans: a folder of files, a pattern, or a file with several.
+
+    A file is asked only for what it holds; one that cannot be opened is taken for one scan.
+    """
+    path = Path(text)
+    if not path.exists():
+        return any(sign in text for sign in "*?[") and not text.startswith("clustem:") and "::" not in text
+    if is_zarr(path) or path.is_file():
+        try:
+            found = _series_in(path, dataset)
+        except InputError:
+            return False
+        return found is not None and (len(found[1]) > 1 or (found[0] is not None and found[0].shape[0] > 1))
+    return path.is_dir()
+
+
 def _frames(source: Any, dataset: str | None, scan_shape: tuple[int, int] | None) -> tuple[str, list[Frame]]:
     """Return a name for the series, and its frames."""
     if isinstance(source, (str, os.PathLike)):
@@ -115,7 +132,8 @@ def _frames(source: Any, dataset: str | None, scan_shape: tuple[int, int] | None
         items = list(source)
         if not items:
             raise InputError("source: the list of frames is empty; expected at least one scan")
-        return f"{len(items)} scans", [_frame(item, k, dataset, scan_shape) for k, item in enumerate(items)]
+        frames = _listed_frames(items, dataset, scan_shape)
+        return f"{frames[0].name} … {frames[-1].name}" if len(frames) > 1 else frames[0].name, frames
     raise InputError(
         "source: expected a path, a pattern, a folder, a list of scans, or a 5-D array "
         f"(time, scan_y, scan_x, k_y, k_x), got {type(source).__name__}"
@@ -150,17 +168,31 @@ def _named_frames(text: str, dataset: str | None, scan_shape: tuple[int, int] | 
 
 def _frames_in(path: Path, dataset: str | None, scan_shape: tuple[int, int] | None) -> list[Frame]:
     """Return the frames in one file: of its 5-D array, its 4-D arrays, or its one scan."""
+    found = _series_in(path, dataset)
+    if found is None:
+        return [_frame(path, 0, dataset, scan_shape)]
+    array, addresses, times = found
+    if array is not None:
+        return _array_frames(array)[1]
+    return [
+        replace(_frame(path, k, address, scan_shape), name=address.strip("/"), time_s=time)
+        for k, (address, time) in enumerate(zip(addresses, times, strict=True))
+    ]
+
+
+def _series_in(path: Path, dataset: str | None) -> tuple[Any, list[str], list[float]] | None:
+    """Return (5-D array, [], []) or (None, addresses, times in s) of what a file holds; None if it is one scan."""
     if is_hdf5(path) or is_zarr(path) or path.suffix.lower() == ".npy":
-        found = stored_frames(path, dataset)
-        if found is not None:
-            array, addresses, times = found
-            if array is not None:
-                return _array_frames(array)[1]
-            return [
-                replace(_frame(path, k, address, scan_shape), name=address.strip("/"), time_s=time)
-                for k, (address, time) in enumerate(zip(addresses, times, strict=True))
-            ]
-    return [_frame(path, 0, dataset, scan_shape)]
+        return stored_frames(path, dataset)
+    return None
+
+
+def _listed_frames(items: list[Any], dataset: str | None, scan_shape: tuple[int, int] | None) -> list[Frame]:
+    """Return one frame per item of a list; between files of one folder whose names count also gaps."""
+    paths = [Path(os.fsdecode(os.fspath(item))) for item in items if isinstance(item, (str, os.PathLike))]
+    if len(paths) == len(items) and len({path.parent for path in paths}) == 1:
+        return _file_frames(paths, dataset, scan_shape)
+    return [_frame(item, k, dataset, scan_shape) for k, item in enumerate(items)]
 
 
 def _file_frames(paths: list[Path], dataset: str | None, scan_shape: tuple[int, int] | None) -> list[Frame]:

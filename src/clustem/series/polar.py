@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,19 +173,29 @@ def similarity_at(first: PolarPatterns, i: int, second: PolarPatterns, j: int, a
     return float(value / np.sqrt(energies[0] * energies[1]))
 
 
-def turned_mean(patterns: list[PolarPatterns], angles: list[float]) -> PolarPatterns:
-    """Return the mean of single patterns of equal mean, each turned back by an angle in degrees, as one pattern."""
+def means_of_others(patterns: list[PolarPatterns], angles: list[float]) -> Iterator[PolarPatterns]:
+    """Yield for each of several single patterns the mean of all others, at equal mean, turned back by their angles.
+
+    Angles are in degrees. At least two patterns are needed.
+    """
     phase = 2j * np.pi / 360 * np.arange(SECTORS // 2 + 1)
     scale = np.array([1 / max(float(p.rings.mean()), 1e-300) for p in patterns])
-    turned = [
-        factor * irfft(rfft(p.values[0], axis=1) * np.exp(phase * angle), SECTORS, axis=1)
-        for factor, p, angle in zip(scale, patterns, angles, strict=True)
-    ]
-    values = np.mean(turned, axis=0)[None]
-    rings = np.mean([factor * p.rings for factor, p in zip(scale, patterns, strict=True)], axis=0)
-    noise = np.sum([factor**2 * p.noise for factor, p in zip(scale, patterns, strict=True)], axis=0)
+    turned = np.array(
+        [
+            factor * irfft(rfft(p.values[0].astype(float), axis=1) * np.exp(phase * angle), SECTORS, axis=1)
+            for factor, p, angle in zip(scale, patterns, angles, strict=True)
+        ]
+    )
+    rings = np.array([factor * p.rings for factor, p in zip(scale, patterns, strict=True)])
+    noise = np.array([factor**2 * p.noise for factor, p in zip(scale, patterns, strict=True)])
     weight = np.min([p.weight for p in patterns], axis=0)
-    return PolarPatterns(values.astype(np.float32), rings, (values**2).sum(axis=2), noise / len(patterns) ** 2, weight)
+    sums, others = [part.sum(axis=0) for part in (turned, rings, noise)], len(patterns) - 1
+    for own_turned, own_rings, own_noise in zip(turned, rings, noise, strict=True):
+        values = (sums[0] - own_turned)[None] / others
+        left = np.maximum(sums[2] - own_noise, 0) / others**2
+        yield PolarPatterns(
+            values.astype(np.float32), (sums[1] - own_rings) / others, (values**2).sum(axis=2), left, weight
+        )
 
 
 def _expected(rings: NDArray[np.float64]) -> NDArray[np.float64]:

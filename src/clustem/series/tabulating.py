@@ -149,6 +149,41 @@ def _fate(tracks: Tracks, number: int, birth: int, death: int) -> tuple[str, str
     return begin, end, sorted(set(parents)), sorted(set(children))
 
 
+def event_table(tracks: Tracks) -> pd.DataFrame:
+    """Return one row per event: frame (the first one after it), time_s, kind, parents, children, with ";" between."""
+    import pandas as pd
+
+    events = tracks.events
+    return pd.DataFrame(
+        {
+            "frame": [event.frame for event in events],
+            "time_s": [tracks.times_s[event.frame] for event in events],
+            "kind": [event.kind for event in events],
+            "parents": [";".join(map(str, event.parents)) for event in events],
+            "children": [";".join(map(str, event.children)) for event in events],
+        }
+    )
+
+
+def drift_table(tracks: Tracks) -> pd.DataFrame:
+    """Return one row per frame.
+
+    Notes
+    -----
+    Columns: frame; time_s; y and x, by how many positions the sample has moved since the first frame, and y_nm and x_nm
+    with a calibrated scan step; tracks, how many are in it. NaN at gaps.
+    """
+    import pandas as pd
+
+    moved, step = tracks.drift.displacement, tracks.calibration.scan_step_yx_nm
+    columns: dict[str, object] = {"frame": np.arange(len(moved)), "time_s": tracks.times_s}
+    columns |= {"y": moved[:, 0], "x": moved[:, 1]}
+    if step is not None:
+        columns |= {"y_nm": moved[:, 0] * step[0], "x_nm": moved[:, 1] * step[1]}
+    number = np.bincount(tracks.appearances.frame, minlength=len(moved))
+    return pd.DataFrame(columns | {"tracks": np.where(tracks.present, number, np.nan)})
+
+
 def lineage_graphml(tracks: Tracks) -> str:
     """Return the lineage of tracks as GraphML, with the rows of the track table as attributes of the nodes."""
     import networkx as nx

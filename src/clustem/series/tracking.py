@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.errors import InputError
+from clustem.passes import tell_progress
 from clustem.series.assembling import assemble
 from clustem.series.drift import find_drift
 from clustem.series.fragments import absorb_fragments
@@ -102,9 +103,15 @@ class _Run:
         drift = find_drift(images)
         links, whole = absorb_fragments(link(observed, drift), observed)
         comparisons = Comparisons(whole, drift)
-        refined = [self._refine(time, links, comparisons) for time in range(len(self.series))]
+        finals = []
+        for time in range(len(self.series)):
+            tell_progress("joint evidence", time, len(self.series))
+            finals.append(self._refine(time, links, comparisons))
+        tell_progress("joint evidence", len(self.series), len(self.series))
         series = replace(self.series, warnings=tuple(self.warnings))
-        return assemble(series, links, drift, refined)
+        tracks = assemble(series, links, drift, _Finals(self.store, finals))
+        self.store.remove_unused(RefinedFrame)
+        return replace(tracks, fingerprint=made_of(*(self.keys.get(time) for time in range(len(series)))))
 
     def _frame(self, time: int) -> MeasuredFrame:
         kept = self.store.get(MeasuredFrame, self.keys[time], lambda: measure_frame(self.series[time]))
@@ -115,6 +122,7 @@ class _Run:
         images = np.full(self.series.shape[:3], np.nan)
         observed: list[Observed | None] = []
         for time, entry in enumerate(self.series.frames):
+            tell_progress("frames", time, len(self.series))
             observed.append(None)
             if entry.open is None:
                 continue
@@ -129,6 +137,7 @@ class _Run:
             images[time] = frame.image
             observed[time] = Observed(frame.labels, frame.polar())
             _LOG.info("frame %d: %d domains", time, frame.number)
+        tell_progress("frames", len(self.series), len(self.series))
         if not self.keys:
             raise InputError(f"{self.series.name}: no frame can be read; the first: {self.warnings[0]}")
         self._leave_undivided(observed)
@@ -143,8 +152,8 @@ class _Run:
             frame = self.frame(time)
             observed[time] = Observed(frame.labels, frame.polar())
 
-    def _refine(self, time: int, links: Links, comparisons: Comparisons) -> RefinedFrame | None:
-        """Return a frame with its final domains, whose candidates are numbers of chains; None for a gap."""
+    def _refine(self, time: int, links: Links, comparisons: Comparisons) -> _Final | None:
+        """See to it that a frame with its final domains is kept, and return where; None for a gap."""
         if time not in self.keys:
             return None
         bounded = {(event.children[-1], "split") for event in links.events if event.kind == "split"}
@@ -152,11 +161,31 @@ class _Run:
         chosen = prospects(links.chains, time, len(self.series) - 1, bounded)
         frame = self.frame(time)
         candidates = Candidates(links.chains, comparisons, self.frame).make(time, chosen)
-        parts = [part for c in candidates for part in (c.mask, c.seen, c.template, c.members)]
-        refined = self.store.get(
-            RefinedFrame,
-            made_of(self.keys[time], *parts),
-            lambda: refine_frame(self.series[time], frame, candidates),
-        )
-        numbers = np.array([prospect.chain for prospect in chosen], np.int64)
-        return replace(refined, candidates=numbers[refined.candidates])
+        key = made_of(self.keys[time], *(part for c in candidates for part in (c.mask, c.seen, c.template, c.members)))
+        self.store.get(RefinedFrame, key, lambda: refine_frame(self.series[time], frame, candidates))
+        return _Final(key, np.array([prospect.chain for prospect in chosen], np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class _Final:
+    """Where a frame with its final domains is kept, and the chain of each of its candidates."""
+
+    key: str
+    chains: NDArray[np.int64]
+
+
+class _Finals(Sequence[RefinedFrame | None]):
+    """Frames with their final domains, whose candidates are numbers of chains, read as they are needed."""
+
+    def __init__(self, store: Store, finals: list[_Final | None]) -> None:
+        self.store, self.finals = store, finals
+
+    def __len__(self) -> int:
+        return len(self.finals)
+
+    def __getitem__(self, time: Any) -> Any:
+        final = self.finals[time]
+        if final is None:
+            return None
+        refined = self.store.kept(RefinedFrame, final.key)
+        return replace(refined, candidates=final.chains[refined.candidates])

@@ -34,11 +34,20 @@ class Tracks:
     events : tuple of Event
         What happens to tracks: appear, vanish, split, merge; by frame. Parents and children are identities.
     drift : Drift
+    images : (time, scan_y, scan_x) float32
+        What was seen of the sample: the annular dark field, or the sum of each pattern where no direct beam was found;
+        NaN at gaps.
+    patterns : (K, k_y, k_x) float32
+        Mean pattern of every track, less offset, over all its frames in its own rotating frame: turned back, about the
+        beam, to how it stood when it was first seen. The beam is at `centre_px`.
+    centre_px : (2,) float64
     times_s : (time,) float64
         NaN where not known.
     present : (time,) bool
         False at gaps.
     calibration : Calibration
+    fingerprint : str
+        SHA-256 of what tells its frames from others.
     warnings : tuple of str
     """
 
@@ -47,9 +56,13 @@ class Tracks:
     appearances: Appearances
     events: tuple[Event, ...]
     drift: Drift
+    images: NDArray[np.float32]
+    patterns: NDArray[np.float32]
+    centre_px: NDArray[np.float64]
     times_s: NDArray[np.float64]
     present: NDArray[np.bool_]
     calibration: Calibration
+    fingerprint: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -71,6 +84,20 @@ class Tracks:
 
         return track_table(self)
 
+    @cached_property
+    def event_table(self) -> pd.DataFrame:
+        """One row per event, see :func:`clustem.series.tabulating.event_table`."""
+        from clustem.series.tabulating import event_table
+
+        return event_table(self)
+
+    @cached_property
+    def drift_table(self) -> pd.DataFrame:
+        """One row per frame, see :func:`clustem.series.tabulating.drift_table`."""
+        from clustem.series.tabulating import drift_table
+
+        return drift_table(self)
+
     def to_graphml(self) -> str:
         """Return the lineage as GraphML: a node per track, an edge from every parent to every child of an event."""
         from clustem.series.tabulating import lineage_graphml
@@ -86,7 +113,10 @@ class Tracks:
                 ("tracks", self.number),
                 ("frames", f"{len(self.labels)}" + (f", {gaps} of them gaps" if gaps else "")),
                 ("events", ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("appear", "vanish", "split", "merge"))),
-                ("drift", f"{np.nanmax(np.hypot(*self.drift.displacement.T)):.2f} positions at most"),
+                (
+                    "drift",
+                    f"{np.nan_to_num(np.hypot(*self.drift.displacement.T)).max(initial=0.0):.2f} positions at most",
+                ),
                 *(("warning", text) for text in self.warnings),
             ],
         )

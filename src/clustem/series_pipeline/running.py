@@ -1,0 +1,162 @@
+"""run_series: from a series of scans to a results folder."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from clustem.calibration import Calibration
+from clustem.errors import InputError
+from clustem.journal import run_log
+from clustem.results import SeriesResults, check_output, put_right, whole_folder, write_series_tables
+from clustem.series import Series, open_series, seconds_in, track
+from clustem.series_pipeline.recipe import SeriesRecipe, load_series_recipe
+
+_LIBRARIES = ("numpy", "scipy", "numba", "h5py", "scikit-image", "laptrack", "networkx")
+_KEPT = ".frames"  # what the folder of finished frames is called more than the results folder beside it
+
+
+def run_series(
+    source: Any,
+    *,
+    output: str | Path | None = None,
+    force: bool = False,
+    time_step: float | str | None = None,
+    dataset: str | None = None,
+    scan_shape: tuple[int, int] | None = None,
+    calibration: Calibration | None = None,
+) -> SeriesResults:
+    """Follow domains through a series of scans, and write a results folder.
+
+    Parameters
+    ----------
+    source : path of a recipe (.toml), or whatever :func:`clustem.open_series` takes
+        Options that are given take the place of those in the recipe.
+    output : path, optional
+        The results folder: it appears whole, or not at all. Finished frames are kept beside it, in a folder of the same
+        name with ``.frames`` behind it: a run that was stopped continues from there, and a series that has grown costs
+        its new frames. It may be deleted at any time. Without `output` nothing is written.
+    force : bool
+        Whether an existing results folder is replaced.
+    time_step, dataset, scan_shape, calibration
+        As for :func:`clustem.open_series`.
+
+    Returns
+    -------
+    SeriesResults
+
+    Raises
+    ------
+    InputError
+        If an input or option cannot be used.
+    OutputError
+        If the folder exists or cannot be written.
+
+    Notes
+    -----
+    The same input gives the same bytes in every file but `run.log`, also when the run was stopped in between. Another
+    return type than that of :func:`clustem.run` makes it a function of its own; the command line has one for both.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import clustem
+    >>> film = np.asarray(clustem.open_scan("clustem:film_au"))[:16, :16]
+    >>> results = clustem.run_series([film, film], time_step="2 min")
+    >>> results.tracks.times_s.tolist(), results.recipe
+    ([0.0, 120.0], {'series': {'time_step': 120.0}})
+    """
+    options = {
+        "time_step": None if time_step is None else seconds_in(time_step),
+        "dataset": dataset,
+        "scan_shape": scan_shape,
+        "calibration": calibration,
+    }
+    job = _prepare(source, options)
+    target = None if output is None else Path(output)
+    if target is None:
+        return _compute(job, None)
+    kept = target.with_name(target.name + _KEPT)
+    put_right(target, kept)
+    for source in (*job.paths, None):
+        check_output(target, force=force, source=source)
+    return _write(job, target, kept, force)
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A series, the files it is in, and what is to be done with it."""
+
+    series: Series
+    paths: tuple[Path, ...]
+    recipe: SeriesRecipe
+
+
+def _prepare(source: Any, options: dict[str, Any]) -> _Job:
+    """Open everything and check it, before the first read."""
+    if options["calibration"] is not None and not isinstance(options["calibration"], Calibration):
+        got = type(options["calibration"]).__name__
+        raise InputError(f"calibration: expected a clustem.Calibration, got {got}")
+    recipe = SeriesRecipe()
+    if isinstance(source, (str, os.PathLike)) and os.fspath(source).lower().endswith(".toml"):
+        recipe = load_series_recipe(Path(source))
+        source = recipe.sources[0] if len(recipe.sources) == 1 else list(recipe.sources)
+    recipe = recipe.changed({**options, "sources": _paths_in(source)})
+    series = open_series(
+        source,
+        dataset=recipe.dataset,
+        scan_shape=recipe.scan_shape,
+        time_step=recipe.time_step,
+        calibration=recipe.calibration,
+    )
+    return _Job(series, tuple(Path(text) for text in recipe.sources), recipe)
+
+
+def _paths_in(source: Any) -> tuple[str, ...]:
+    """Return the absolute paths that a source names; none if any part of it is in memory."""
+    items = source if isinstance(source, Sequence) and not isinstance(source, (str, bytes)) else [source]
+    if not all(isinstance(item, (str, os.PathLike)) for item in items):
+        return ()
+    texts = [os.fsdecode(os.fspath(item)) for item in items]
+    return tuple(text if text.startswith("clustem:") else str(Path(text).absolute()) for text in texts)
+
+
+def _compute(job: _Job, kept: Path | None) -> SeriesResults:
+    tracks = track(job.series, folder=kept)
+    shown = replace(job.recipe, sources=tuple(Path(text).name for text in job.recipe.sources))
+    return SeriesResults(tracks, shown.to_tables(), _provenance(job.series, tracks.fingerprint))
+
+
+def _write(job: _Job, target: Path, kept: Path, force: bool) -> SeriesResults:
+    """Compute, and write all files of the results folder."""
+    from clustem.reporting import write_series_report
+
+    if kept.exists() and not kept.is_dir():
+        raise InputError(f"output: finished frames are kept in {kept}, which is a file; choose another output")
+    with run_log() as log:
+        results = _compute(job, kept)
+        log.add_warnings(results.warnings)
+    with whole_folder(target, force=force, work=kept) as folder:
+        write_series_tables(results, folder)
+        write_series_report(results, folder)
+        recipe = job.recipe.seen_from(target)
+        (folder / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8", newline="\n")
+        (folder / "run.log").write_text(log.text(), encoding="utf-8")
+    return replace(results, path=target)
+
+
+def _provenance(series: Series, fingerprint: str) -> dict[str, str]:
+    """Return what identifies the input and the software."""
+    return {
+        "input": series.name,
+        "shape": "×".join(map(str, series.shape)),
+        "dtype": str(series.dtype),
+        "fingerprint": fingerprint,
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("clustem", *_LIBRARIES)},
+    }

@@ -1,0 +1,15 @@
+"""Fixtures that the tests of several rooms share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from .series.scenes import rotating_series
+
+
+@pytest.fixture(scope="session")
+def moving_particles() -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
+    """Counts (time, scan_y, scan_x, k_y, k_x) of three particles, and who is where, 1 … 3."""
+    return rotating_series()
