@@ -86,6 +86,33 @@ def test_one_that_fails_leaves_none(folder, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_dark_fields_of_a_scan_that_is_opened_with_options(folder, tmp_path):
+    """The scan is read as it was for the results, also where it has moved: every option has an effect here."""
+    plain = np.load(folder.parent / "scan.npy")
+    series = np.stack([plain, 0 * plain])[:, :, [0, 1, 2, 3, 4, 5, 5]]
+    series[:, 1::2, :6] = series[:, 1::2, 5::-1]
+    np.savez(tmp_path / "scan.npz", series=series, other=plain)
+    labels = np.repeat([[1, 1, 1, 2, 2, 2]], 5, axis=0)
+    options = {"dataset": "series", "snake": True, "flyback": 1, "frame": 0}
+    clustem.run(tmp_path / "scan.npz", labels=labels, output=tmp_path / "out", **options)
+    clustem.export(tmp_path / "out", to="dark-fields")
+    clustem.export(folder, to="dark-fields", output=tmp_path / "expected")
+    assert files(tmp_path / "out" / "exports") == files(tmp_path / "expected")
+    (tmp_path / "scan.npz").rename(tmp_path / "moved.npz")
+    for place in ("moved.npz", "moved.npz::series"):
+        clustem.export(tmp_path / "out", to="dark-fields", scan=tmp_path / place, force=True)
+        assert files(tmp_path / "out" / "exports") == files(tmp_path / "expected")
+
+
+def test_dark_fields_of_data_in_memory(folder, tmp_path):
+    plain = np.load(folder.parent / "scan.npy")
+    clustem.run(plain, labels=np.repeat([[1, 1, 1, 2, 2, 2]], 5, axis=0), output=tmp_path / "out")
+    with pytest.raises(clustem.InputError, match="not known where they are; give it"):
+        clustem.export(tmp_path / "out", to="dark-fields")
+    written = clustem.export(tmp_path / "out", to="dark-fields", scan=plain)
+    assert [path.name for path in written] == ["apertures.tif", "dark_fields.tif"]
+
+
 def test_dark_fields_when_the_scan_has_moved(folder, tmp_path):
     scan = folder.parent / "scan.npy"
     moved = scan.rename(tmp_path / "moved.npy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from clustem.averaging import dark_fields
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.recipe import load_recipe
+from clustem.recipe import Recipe, load_recipe
 from clustem.results import Results, added_files, check_new_files, open_results
 from clustem.results.exports import (
     csv_names,
@@ -177,19 +178,34 @@ def _folder(results: Results, output: str | Path | None) -> Path:
 
 def _scan_of(results: Results, scan: Any) -> Scan:
     """Return the scan that results were made of: the one given, or that of the recipe beside them."""
-    if scan is not None:
-        return open_scan(scan)
-    if results.path is None or not (results.path / "recipe.toml").is_file():
+    recipe = _recipe_of(results)
+    if scan is None and recipe.source is None:
         raise InputError("scan: dark fields are made from the patterns, but it is not known where they are; give it")
-    recipe = load_recipe(results.path / "recipe.toml")
-    try:
-        opened = open_scan(
-            recipe.source,
-            dataset=recipe.dataset,
-            scan_shape=recipe.scan_shape,
-            detector_shape=recipe.detector_shape,
-            dtype=recipe.dtype,
-        )
-    except InputError as error:
-        raise InputError(f"scan: dark fields are made from the patterns ({error}); give it where it is now") from error
+    if scan is None:
+        try:
+            opened = open_scan(recipe.source, **recipe.opening())
+        except InputError as error:
+            raise InputError(
+                f"scan: dark fields are made from the patterns ({error}); give it where it is now"
+            ) from error
+    else:
+        opened = open_scan(scan, **_opening_elsewhere(scan, recipe))
     return replace(opened, calibration=results.domains.calibration)
+
+
+def _recipe_of(results: Results) -> Recipe:
+    """Return the recipe beside results; an empty one if there is none, or if their data was in memory."""
+    try:
+        return Recipe() if results.path is None else load_recipe(results.path / "recipe.toml")
+    except InputError:
+        return Recipe()
+
+
+def _opening_elsewhere(scan: Any, recipe: Recipe) -> dict[str, Any]:
+    """Return how to open a scan that is elsewhere now: as the recipe says, if it is a file of the same kind."""
+    if not isinstance(scan, (str, os.PathLike)) or recipe.source is None:
+        return {}
+    text = os.fsdecode(scan)
+    if Path(text.partition("::")[0]).suffix != Path(recipe.source).suffix:
+        return {}
+    return {name: value for name, value in recipe.opening().items() if name != "dataset" or "::" not in text}

@@ -40,7 +40,6 @@ logger = logging.getLogger(__name__)
 
 _LIBRARIES = ("numpy", "scipy", "numba", "h5py", "scikit-image", "matplotlib")
 _INPUTS = "inputs"
-_OPENING = ("dataset", "scan_shape", "detector_shape", "dtype", "snake", "flyback", "frame")
 
 
 def run(
@@ -189,8 +188,8 @@ def _prepare(source: Any, options: dict[str, Any], given: dict[str, Any], *, cry
         recipe = load_recipe(Path(text)) if text.lower().endswith(".toml") else replace(recipe, source=text)
     words = {name: str(image) for name, image in given.items() if _is_word(image)}
     recipe = recipe.changed({**options, **words})
-    opening = {name: value for name in _OPENING if (value := getattr(recipe, name)) is not None}
-    scan = open_scan(source if recipe.source is None else recipe.source, **opening, calibration=recipe.calibration)
+    where = source if recipe.source is None else recipe.source
+    scan = open_scan(where, **recipe.opening(), calibration=recipe.calibration)
     if isinstance(source, Scan):
         recipe = replace(recipe, calibration=scan.calibration)
     recipe = recipe.changed(scan.opened_with)

@@ -106,6 +106,11 @@ class Recipe:
         if self.precession_deg is not None and not 0 <= self.precession_deg <= _LARGEST_PRECESSION:
             raise InputError(f"precession_deg: expected 0 to 5 degrees, got {self.precession_deg!r}")
 
+    def opening(self) -> dict[str, Any]:
+        """Return the options of :func:`clustem.open_scan` that were given, without source and calibration."""
+        values = {name: getattr(self, name) for name in _TABLES["input"] if name != "source"}
+        return {name: value for name, value in values.items() if value is not None}
+
     def to_tables(self) -> dict[str, dict[str, Any]]:
         """Return the parameters by table and name; those that are None are left out."""
         tables = {table: {name: getattr(self, name) for name in names} for table, names in _TABLES.items()}
