@@ -105,6 +105,13 @@ def test_shared_counts_show_in_the_neighbours():
     assert "covary" in noise.summary
 
 
+def test_what_neighbours_share_wholly_is_no_noise():
+    """Rows of pixels that flicker as one: a detector that does this is not known, and a scan of such must open."""
+    rows = np.random.default_rng(0).poisson(40, (6, 7, 12, 1))
+    model = survey(np.broadcast_to(rows, (6, 7, 12, 10)).astype(np.uint16)).noise
+    assert model.covariance == (0, 0, 0, 0)
+
+
 def test_a_beam_that_moves_does_not_look_like_gain():
     counts = counts_of(5000)
     for x in range(counts.shape[1]):

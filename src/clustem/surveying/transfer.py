@@ -26,6 +26,7 @@ _SHORT = (
     0.3  # of the line: what lies further below it, such as pixels that only share the counts of others, is doubted too
 )
 _LIKE = 0.15  # of the line within which a group has no structure that counts
+_ALL = 0.95  # relative covariance of what is no noise
 _SHARED = 0.08  # relative covariance from which neighbouring pixels count as coupled
 
 
@@ -190,7 +191,8 @@ def noise_line(transfer: Transfer, patterns: int) -> Line:
 def shared_noise(transfer: Transfer, line: Line) -> tuple[float, float, float, float]:
     """Return the covariance of neighbouring pixels relative to their variance, 0 where it does not count.
 
-    It is taken from the groups that lie on the line: true differences of patterns are shared by neighbours too.
+    It is taken from the groups that lie on the line: true differences of patterns are shared by neighbours too. Where
+    neighbours share nearly everything, no detector is the cause: these are differences of patterns after all.
     """
     variance = transfer.variances.mean(axis=0)
     expected = line.gain * transfer.means.mean(axis=0) + line.constant
@@ -200,5 +202,7 @@ def shared_noise(transfer: Transfer, line: Line) -> tuple[float, float, float, f
     weight = np.where(like, transfer.pixels / np.where(like, variance, 1), 0) / transfer.pixels[like].sum()
     products = np.einsum("pgn,g->pn", transfer.products, weight)
     shared, error = products.mean(axis=0), products.std(axis=0) / math.sqrt(max(1, len(products) - 1))
+    if np.abs(shared).max() > _ALL:
+        return (0.0, 0.0, 0.0, 0.0)
     counts = np.abs(shared) > np.maximum(_SHARED, _SIGNIFICANT * error)
     return tuple(float(value) for value in np.where(counts, shared.round(4), 0.0))  # type: ignore[return-value]
