@@ -113,6 +113,86 @@ def test_a_virtual_dataset_in_a_linked_file(tmp_path):
         open_scan(tmp_path / "main.h5")
 
 
+def write_links(folder):
+    """Write a file that leads to a virtual dataset in another one by links to it, to its group, and to such links."""
+    (folder / "far").mkdir()
+    path = write_virtual(folder / "far" / "virtual.h5")
+    with h5py.File(folder / "middle.h5", "w") as file:
+        file["group"] = h5py.ExternalLink("far/virtual.h5", "/")
+        file["soft"] = h5py.SoftLink("/group/data")
+        file["near/soft"] = h5py.SoftLink("again")
+        file["near/again"] = h5py.SoftLink("./further")
+        file["near/further"] = h5py.ExternalLink("middle.h5", "soft")
+    with h5py.File(folder / "main.h5", "w") as file:
+        file["a"] = h5py.ExternalLink("middle.h5", "group")
+        file["b"] = h5py.SoftLink("a/data")
+        file["c"] = h5py.ExternalLink("middle.h5", "/near/soft")
+        file["d"] = h5py.SoftLink("/e")
+        file["e"] = h5py.SoftLink("/d")
+    return path
+
+
+@pytest.mark.parametrize("address", [None, "/a", "/a/data", "b", "/c"])
+def test_a_virtual_dataset_behind_links(tmp_path, address):
+    path = write_links(tmp_path)
+    scan = open_scan(tmp_path / "main.h5", dataset=address)
+    np.testing.assert_array_equal(scan, PATTERNS)
+    if address == "/a":
+        assert scan.dataset == "/a/data"
+    damage(path, objects(path.read_bytes())[-1], 0)
+    with pytest.raises(InputError, match=r"main\.h5"):
+        open_scan(tmp_path / "main.h5", dataset=address)
+    path.unlink()
+    with pytest.raises(MissingFileError, match=r"main\.h5: .*virtual\.h5, which is not there; copy .* into .*far"):
+        open_scan(tmp_path / "main.h5", dataset=address)
+
+
+def test_links_in_a_circle(tmp_path):
+    write_links(tmp_path)
+    for address in ("d", "e/f"):
+        with pytest.raises(InputError, match=r"main\.h5: (/d leads|has nothing)"):
+            open_scan(tmp_path / "main.h5", dataset=address)
+
+
+def test_a_virtual_dataset_of_virtual_ones(tmp_path):
+    path = write_virtual(tmp_path / "virtual.h5")
+    layout = h5py.VirtualLayout(PATTERNS.shape, PATTERNS.dtype)
+    layout[:] = h5py.VirtualSource(path.name, "data", PATTERNS.shape)
+    with h5py.File(tmp_path / "main.h5", "w") as file:
+        file.create_virtual_dataset("data", layout)
+    np.testing.assert_array_equal(open_scan(tmp_path / "main.h5"), PATTERNS)
+    damage(path, objects(path.read_bytes())[-1], 0)
+    with pytest.raises(InputError, match=r"main\.h5: .* in virtual\.h5 .*cannot be read"):
+        open_scan(tmp_path / "main.h5")
+
+
+def test_a_virtual_dataset_whose_source_has_no_patterns(tmp_path):
+    path = write_virtual(tmp_path / "virtual.h5")
+    with h5py.File(tmp_path / "source_of_virtual.h5", "w") as file:
+        file["other"] = PATTERNS
+    with pytest.raises(InputError, match=r"virtual\.h5: .* in source_of_virtual\.h5 .*cannot be read"):
+        open_scan(path)
+
+
+def test_files_that_were_moved_together_are_found(tmp_path):
+    path = write_virtual(tmp_path / "virtual.h5")
+    with h5py.File(tmp_path / "main.h5", "w") as file:
+        file["linked"] = h5py.ExternalLink("/elsewhere/virtual.h5", "/data")
+    assert open_scan(tmp_path / "main.h5").shape == PATTERNS.shape
+    path.unlink()
+    with pytest.raises(MissingFileError, match=r"virtual\.h5, which is not there"):
+        open_scan(tmp_path / "main.h5")
+
+
+def test_units_are_read_beside_the_link_and_beside_the_data(tmp_path):
+    write(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["detector/data"] = file.pop("scan/data")
+        file["scan/data"] = h5py.SoftLink("/detector/data")
+    for address in ("/scan/data", "scan"):
+        assert open_scan(tmp_path / "a.h5", dataset=address).calibration.scan_step_nm == 0.25
+
+
 @pytest.mark.parametrize("options", [{}, {"userblock_size": 512}, {"libver": "latest"}])
 @pytest.mark.parametrize("count", [1, 170, 3000])
 def test_every_sound_collection_is_accepted(tmp_path, options, count):

@@ -16,7 +16,14 @@ from clustem.formats.axes import plausible_energy_keV
 from clustem.formats.chunks import checked
 from clustem.formats.contract import Format, Options
 from clustem.formats.hdf5 import is_hdf5, open_hdf5
-from clustem.formats.hdf5_tree import broken_link, check_readable, hdf5_holds, missing_data_file, open_hdf5_file
+from clustem.formats.hdf5_tree import (
+    UNREADABLE,
+    broken_link,
+    check_readable,
+    hdf5_holds,
+    missing_data_file,
+    open_hdf5_file,
+)
 from clustem.formats.heaps import HeapChecks, heap_checks
 from clustem.formats.shapes import shapes_text
 from clustem.formats.stacks import Stack
@@ -100,10 +107,9 @@ def _parts(file: Any, path: Path, checks: HeapChecks) -> list[Any]:
     parts: list[Any] = []
     for name in _link_names(file):
         try:
-            checks.examine(group, name)
-            part = group[name]
-        except (KeyError, OSError, RuntimeError, ValueError) as error:
-            raise missing_data_file(broken_link(group, name, f"/entry/data/{name}"), path) from error
+            part = checks.node(group, name)
+        except UNREADABLE as error:
+            raise missing_data_file(broken_link(group, name, f"/entry/data/{name}", error), path) from error
         if not isinstance(part, h5py.Dataset) or part.ndim != 3 or part.shape[1:] != (parts or [part])[0].shape[1:]:
             raise InputError(
                 f"{path.name}: expected patterns (pattern, k_y, k_x) of one size in /entry/data/{name}, "

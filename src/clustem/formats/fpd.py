@@ -36,8 +36,7 @@ def open_fpd(path: Path, options: Options) -> Scan:
         return open_hdf5(path, options)
     file = open_hdf5_file(path)
     with heap_checks() as checks:
-        checks.examine(file, _DATASET)
-        data = file[_DATASET]
+        data = checks.node(file, _DATASET)
         check_readable(data, path)
         nodes = [checks.twin(data), checks.twin(data.parent)]
         calibration, notes = stored_calibration(nodes, data.shape, options.energy_keV)

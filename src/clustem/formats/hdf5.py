@@ -7,7 +7,7 @@ from typing import Any
 
 from clustem.errors import InputError
 from clustem.formats.assembly import array_scan
-from clustem.formats.choosing import Candidate, choose, listing
+from clustem.formats.choosing import choose, listing
 from clustem.formats.chunks import checked
 from clustem.formats.companions import main_file
 from clustem.formats.contract import Format, Options, first_bytes, has_ending
@@ -21,7 +21,7 @@ from clustem.formats.hdf5_tree import (
     open_hdf5_file,
     walk,
 )
-from clustem.formats.heaps import HeapChecks, heap_checks
+from clustem.formats.heaps import HeapChecks, heap_checks, link_of
 from clustem.formats.layouts import stored_calibration
 from clustem.scan import Scan
 
@@ -49,7 +49,7 @@ def open_hdf5(path: Path, options: Options) -> Scan:
     with heap_checks() as checks:
         address, dataset, assume_square = _find(file, path, options, checks)
         check_readable(dataset, path)
-        nodes = [checks.twin(node) for node in (dataset, *_ancestors(file, address, dataset))]
+        nodes = [checks.twin(node) for node in (dataset, *_ancestors(file, address, dataset, checks))]
         calibration, notes = stored_calibration(nodes, dataset.shape, options.energy_keV)
     return array_scan(
         checked(dataset),
@@ -64,12 +64,16 @@ def open_hdf5(path: Path, options: Options) -> Scan:
     )
 
 
-def _ancestors(file: Any, address: str, dataset: Any) -> list[Any]:
-    """Return the groups that hold a dataset, nearest first; for one in a linked file also those with the link."""
+def _ancestors(file: Any, address: str, dataset: Any, checks: HeapChecks) -> list[Any]:
+    """Return the groups that hold a dataset, nearest first, and those that hold the link to it, if it is one.
+
+    What is beside a link in the same file describes the axes; another file describes its own.
+    """
     groups = _with_parents(dataset.parent)
-    if dataset.file.filename != file.filename:
-        groups += _with_parents(file[address.rpartition("/")[0] or "/"])
-    return groups
+    linked = _with_parents(checks.node(file, address.rpartition("/")[0]))
+    if linked[0] == groups[0]:
+        return groups
+    return linked + groups if dataset.file.filename == file.filename else groups + linked
 
 
 def _with_parents(group: Any) -> list[Any]:
@@ -83,16 +87,18 @@ def _find(file: Any, path: Path, options: Options, checks: HeapChecks) -> tuple[
     """Return address and dataset, and whether a square number of patterns may be taken as a square scan."""
     import h5py
 
-    node = file if options.dataset is None else _node(file, path, options.dataset, checks)
+    start = "" if options.dataset is None else "/" + options.dataset.strip("/")
+    node = file if not start else _node(file, path, start, checks)
     if isinstance(node, h5py.Dataset):
-        return "/" + str(options.dataset).strip("/"), node, False
-    found: list[Candidate] = []
+        return start, node, False
+    arrays: dict[str, Any] = {}
     broken: list[BrokenLink] = []
-    for address, item in walk(node, checks):
+    for address, item in walk(node, checks, start):
         if isinstance(item, BrokenLink):
             broken.append(item)
         else:
-            found.append(candidate(address, item))
+            arrays[address] = item
+    found = [candidate(address, item) for address, item in arrays.items()]
     try:
         chosen = choose(found, name=path.name, scan_shape=options.scan_shape).address
     except InputError:
@@ -106,21 +112,32 @@ def _find(file: Any, path: Path, options: Options, checks: HeapChecks) -> tuple[
         if main is not None:
             raise InputError(f"{path.name}: only belongs to a measurement; open that itself, {main.name}") from None
         raise
-    return chosen, file[chosen], True
+    return chosen, arrays[chosen], True
 
 
 def _node(file: Any, path: Path, address: str, checks: HeapChecks) -> Any:
     """Return what is at an address that the caller gave."""
     try:
-        checks.examine(file, address)
-        return file[address]
+        return checks.node(file, address)
     except UNREADABLE as error:
-        parent, _, name = address.strip("/").rpartition("/")
-        holder = file.get(f"/{parent}")
-        if holder is not None and holder.get(name, getlink=True) is not None:
-            raise missing_data_file(broken_link(holder, name, address), path) from error
+        lost = _unreadable(file, address, checks, error)
+        if lost is not None:
+            raise missing_data_file(lost, path) from error
         known = [candidate(where, item) for where, item in walk(file, checks) if not isinstance(item, BrokenLink)]
         raise InputError(f"{path.name}: has nothing at {address!r}; there are\n{listing(known)}") from error
+
+
+def _unreadable(file: Any, address: str, checks: HeapChecks, error: Exception) -> BrokenLink | None:
+    """Return what cannot be read at an address; None if there is nothing."""
+    parent, _, name = address.rpartition("/")
+    try:
+        holder = checks.node(file, parent)
+        link_of(holder, name)
+    except FileNotFoundError as missing:
+        return BrokenLink(address, Path(missing.filename))
+    except UNREADABLE:
+        return None
+    return broken_link(holder, name, address, error)
 
 
 FORMAT = Format("HDF5", _ENDINGS, is_hdf5, open_hdf5, ("scan_shape", "dataset"), calibration=_CALIBRATION)

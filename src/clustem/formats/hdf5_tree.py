@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from clustem.errors import InputError, MissingFileError
 from clustem.formats.choosing import Candidate
-from clustem.formats.heaps import HeapChecks, heap_checks
+from clustem.formats.heaps import HeapChecks, heap_checks, link_of, linked_path
 
 UNREADABLE = (KeyError, OSError, RuntimeError, ValueError)  # what h5py raises where a file is damaged
 
@@ -57,22 +58,24 @@ def hdf5_holds(path: Path, test: Callable[[Any], bool]) -> bool:
         return False
 
 
-def walk(group: Any, checks: HeapChecks) -> Iterator[tuple[str, Any]]:
-    """Yield (address, dataset or BrokenLink) below a group; links are followed, each dataset comes once."""
+def walk(group: Any, checks: HeapChecks, start: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (address, dataset or BrokenLink) below a group; links are followed, each dataset comes once.
+
+    `start` is the address that led to the group, by links or not.
+    """
     import h5py
 
     seen = {_identity(group)}
-    waiting = [group]
+    waiting = [(start.rstrip("/"), group)]
     while waiting:
-        parent = waiting.pop()
+        above, parent = waiting.pop()
         for name in parent:
-            address = f"{parent.name.rstrip('/')}/{name}"
+            address = f"{above}/{name}"
             try:
-                checks.examine(parent, name)
-                node = parent[name]
+                node = checks.node(parent, name)
                 identity = _identity(node)
-            except UNREADABLE:
-                yield address, broken_link(parent, name, address)
+            except UNREADABLE as error:
+                yield address, broken_link(parent, name, address, error)
                 continue
             if identity in seen:
                 continue
@@ -80,27 +83,27 @@ def walk(group: Any, checks: HeapChecks) -> Iterator[tuple[str, Any]]:
             if isinstance(node, h5py.Dataset):
                 yield address, node
             elif isinstance(node, h5py.Group):
-                waiting.append(node)
+                waiting.append((address, node))
 
 
 def _identity(node: Any) -> tuple[str, int]:
     """Return what tells objects apart. The file's number does not: a linked file gets a new one when opened again."""
     import h5py
 
-    return node.file.filename, int(h5py.h5o.get_info(node.id).addr)
+    return os.path.realpath(node.file.filename), int(h5py.h5o.get_info(node.id).addr)
 
 
-def broken_link(parent: Any, name: str, address: str) -> BrokenLink:
-    """Return what is known of a link that cannot be followed."""
-    import h5py
-
+def broken_link(parent: Any, name: str, address: str, error: Exception) -> BrokenLink:
+    """Return what is known of a link that cannot be followed because of an error."""
+    if isinstance(error, FileNotFoundError):
+        return BrokenLink(address, Path(error.filename))
     try:
-        link = parent.get(name, getlink=True)
+        link = link_of(parent, name)
     except UNREADABLE:
         return BrokenLink(address, None)
-    if not isinstance(link, h5py.ExternalLink):
+    if link is None or link.file is None:
         return BrokenLink(address, None)
-    return BrokenLink(address, Path(parent.file.filename).parent / link.filename)
+    return BrokenLink(address, linked_path(Path(parent.file.filename), link.file))
 
 
 def missing_data_file(link: BrokenLink, path: Path) -> InputError:
@@ -124,7 +127,7 @@ def candidate(address: str, dataset: Any) -> Candidate:
 
 
 def check_readable(dataset: Any, path: Path) -> None:
-    """Raise InputError if a dataset needs a filter that is not installed, or a source file that is missing."""
+    """Raise InputError if a dataset needs a filter that is not installed, or a source that cannot be read."""
     import h5py
 
     pipeline = dataset.id.get_create_plist()
@@ -137,7 +140,26 @@ def check_readable(dataset: Any, path: Path) -> None:
                 "or write the file again with a common compression such as gzip"
             )
     if dataset.is_virtual:
-        for source in dataset.virtual_sources():
-            file = Path(dataset.file.filename).parent / source.file_name
-            if source.file_name != "." and not file.exists():
-                raise missing_data_file(BrokenLink(dataset.name, file), path)
+        _check_sources(dataset, Path(dataset.file.filename), path, set())
+
+
+def _check_sources(dataset: Any, own: Path, path: Path, known: set[tuple[Path, str]]) -> None:
+    """Raise InputError if a source of a virtual dataset cannot be read; the library takes it for zeros, or hangs.
+
+    `own` is the file of the dataset, `path` the one that is opened, `known` are the sources that were checked.
+    """
+    for source in dataset.virtual_sources():
+        file = own if source.file_name == "." else linked_path(own, source.file_name)
+        if (file, source.dset_name) in known:
+            continue
+        known.add((file, source.dset_name))
+        try:
+            with heap_checks() as checks:  # one file after the other: there may be more than can be open
+                found, part = checks.examined(str(file), source.dset_name)
+                if part.is_virtual:
+                    _check_sources(part, Path(found), path, known)
+        except InputError:
+            raise
+        except UNREADABLE as error:
+            lost = Path(error.filename) if isinstance(error, FileNotFoundError) else file
+            raise missing_data_file(BrokenLink(dataset.name, lost), path) from error

@@ -19,6 +19,7 @@ from typing import Any
 
 _SIGNATURE = b"GCOL\1"  # with the version, which the library checks
 _BEFORE_SIZE = 8  # bytes before the size: signature and version, or an object's number and count of references
+_MOST_LINKS = 16  # on the way to one object, as in the library
 _MOST_OBJECTS = 2**16  # their numbers have 16 bits; free space has number 0
 
 
@@ -74,13 +75,17 @@ class _CheckedFile(FileIO):
 
 @dataclass
 class HeapChecks:
-    """HDF5 files that were opened a second time, by their paths."""
+    """HDF5 files that were opened a second time, by their paths, and those that links lead to, opened as they are."""
 
     stack: ExitStack
     files: dict[str, Any] = field(default_factory=dict)
+    linked: dict[str, Any] = field(default_factory=dict)
 
     def file(self, path: Path | str) -> Any:
-        """Return a file, opened so that its heap is checked; without the patterns of virtual datasets."""
+        """Return a file, opened so that its heap is checked; without the patterns of virtual datasets.
+
+        The library takes links to other files, seen from this one, for links into this one: see `node`.
+        """
         import h5py
 
         name = str(path)
@@ -91,19 +96,80 @@ class HeapChecks:
         return self.files[name]
 
     def twin(self, node: Any) -> Any:
-        """Return a group or dataset as it is in the checked file."""
+        """Return a group or dataset that `node` gave as it is in the checked file."""
         return self.file(node.file.filename)[node.name]
 
-    def examine(self, group: Any, name: str) -> None:
-        """Open what has a name in a group, to see whether that can be done; what `group[name]` raises is raised."""
+    def node(self, group: Any, name: str) -> Any:
+        """Return what `group[name]` is, after its file and all on the way there have been found to be sound.
+
+        It is opened in its own file, where its name has no links in it. What `group[name]` raises is raised.
+        """
+        path, found = self.examined(group.file.filename, f"{group.name}/{name}")
+        return (group.file if path == group.file.filename else self._linked_file(path))[found.name]
+
+    def examined(self, path: str, address: str) -> tuple[str, Any]:
+        """Return the file that an address leads to, and what is there as it is in the checked file."""
+        path, address = self._target(path, address)
+        return path, self.file(path)[address]
+
+    def _linked_file(self, path: str) -> Any:
         import h5py
 
-        path, address = os.fsdecode(h5py.h5f.get_name(group.id)), f"{group.name}/{name}"
-        if group.get(name, getclass=True, getlink=True) is h5py.ExternalLink:
-            link = group.get(name, getlink=True)
-            path, address = str(Path(path).parent / link.filename), link.path
-        if path in self.files or Path(path).is_file():
-            self.file(path)[address]
+        if path not in self.linked:
+            self.linked[path] = h5py.File(path, "r")
+        return self.linked[path]
+
+    def _target(self, path: str, address: str, links: int = _MOST_LINKS) -> tuple[str, str]:
+        """Return the file, and the address without links in it, that an address leads to."""
+        if not links:
+            raise KeyError(f"{address} leads through too many links")
+        names = [name for name in address.split("/") if name not in ("", ".")]
+        node = self.file(path)["/"]
+        for k, name in enumerate(names):
+            link = link_of(node, name)
+            if link is not None:
+                file = path if link.file is None else str(linked_path(Path(path), link.file))
+                start = node.name if link.file is None and not link.path.startswith("/") else ""
+                return self._target(file, "/".join([start, link.path, *names[k + 1 :]]), links - 1)
+            node = node[name]
+        return path, node.name
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link to another place, in another file unless `file` is None."""
+
+    file: str | None
+    path: str
+
+
+def link_of(group: Any, name: str) -> Link | None:
+    """Return the link of this name in a group, None if it is the object itself.
+
+    Raises
+    ------
+    KeyError
+        If there is nothing of this name.
+    """
+    from h5py import Group, h5l
+
+    if not isinstance(group, Group):
+        raise KeyError(f"{group.name} holds nothing, so there is no {name} in it")
+    links, key = group.id.links, os.fsencode(name)
+    kind = links.get_info(key).type
+    if kind == h5l.TYPE_SOFT:
+        return Link(None, os.fsdecode(links.get_val(key)))
+    if kind == h5l.TYPE_EXTERNAL:
+        file, path = links.get_val(key)
+        return Link(os.fsdecode(file), os.fsdecode(path))
+    return None
+
+
+def linked_path(path: Path, name: str) -> Path:
+    """Return the file that a link in the file `path` names: as the library does, also beside it if it was elsewhere."""
+    beside = path.parent / name
+    moved = path.parent / Path(name).name
+    return moved if not beside.exists() and moved.exists() else beside
 
 
 @contextmanager

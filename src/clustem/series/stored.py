@@ -10,7 +10,7 @@ import numpy as np
 
 from clustem.errors import InputError
 from clustem.formats.hdf5 import is_hdf5
-from clustem.formats.hdf5_tree import BrokenLink, open_hdf5_file, walk
+from clustem.formats.hdf5_tree import UNREADABLE, BrokenLink, open_hdf5_file, walk
 from clustem.formats.heaps import HeapChecks, heap_checks
 from clustem.formats.signals import is_array
 from clustem.series.naming import natural_key
@@ -50,12 +50,20 @@ def _whole_array(path: Path, dataset: str | None) -> Any:
 
 def _in_hdf5(path: Path, dataset: str | None) -> _Stored | None:
     file = open_hdf5_file(path)
-    node = file if dataset is None else file.get(dataset)
-    if node is None:
-        raise InputError(f"{path.name}: has nothing at {dataset!r}; leave dataset out to see what there is")
     with heap_checks() as checks:
-        items = [(f"/{str(dataset).strip('/')}", node)] if is_array(node) else list(walk(node, checks))
+        node = file if dataset is None else _node(file, path, dataset, checks)
+        start = "" if dataset is None else "/" + dataset.strip("/")
+        items = [(start, node)] if is_array(node) else list(walk(node, checks, start))
         return _series_among(items, path, checks)
+
+
+def _node(file: Any, path: Path, dataset: str, checks: HeapChecks) -> Any:
+    try:
+        return checks.node(file, dataset)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path.name}: has nothing at {dataset!r}, or it cannot be read; leave dataset out to see what there is"
+        ) from error
 
 
 def _series_among(items: list[tuple[str, Any]], path: Path, checks: HeapChecks) -> _Stored | None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from clustem.errors import InputError
 from clustem.formats.hdf5 import is_hdf5
-from clustem.formats.hdf5_tree import BrokenLink, open_hdf5_file, walk
+from clustem.formats.hdf5_tree import UNREADABLE, BrokenLink, open_hdf5_file, walk
 from clustem.formats.heaps import HeapChecks, heap_checks
 from clustem.series.record import Frame
 
@@ -70,8 +70,8 @@ def stored_time(path: Path, dataset: str | None) -> float:
         if not is_hdf5(path):
             return math.nan
         with heap_checks() as checks, open_hdf5_file(path) as file:
-            return time_of(checks.twin(_scan_in(file, checks) if dataset is None else file.get(dataset, file)))
-    except (InputError, OSError):
+            return time_of(checks.twin(_scan_in(file, checks) if dataset is None else checks.node(file, dataset)))
+    except UNREADABLE:
         return math.nan
 
 
