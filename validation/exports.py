@@ -33,7 +33,14 @@ class Truth:
     labels: NDArray[Any]
     centre: NDArray[np.float64]
     pixel: float | None
-    step: float | None
+    step: float | tuple[float, float] | None
+    rotation_deg: float
+    flip: bool
+
+    @property
+    def steps(self) -> NDArray[np.float64]:
+        """Scan step (y, x) in nm; 1 where it is not known."""
+        return np.broadcast_to(np.array(1.0 if self.step is None else self.step), 2)
 
 
 def read_truth(folder: Path) -> Truth:
@@ -47,6 +54,8 @@ def read_truth(folder: Path) -> Truth:
             averages["centre_px"][()],
             calibration.get("inv_angstrom_per_px"),
             calibration.get("scan_step_nm"),
+            calibration.get("detector_rotation_deg", float("nan")),
+            bool(calibration.get("detector_flip")),
         )
 
 
@@ -82,7 +91,7 @@ def read_hyperspy(folder: Path, truth: Truth) -> bool:
         "labels.hspy",
         f"{type(labels).__name__} {labels.data.shape} {units} {scales}",
         np.array_equal(labels.data, truth.labels),
-        np.allclose(scales, truth.step or 1.0),
+        np.allclose(scales, truth.steps),
         truth.step is None or units == ["nm", "nm"],
     )
 
@@ -121,8 +130,10 @@ def read_py4dstem(folder: Path, truth: Truth) -> bool:
 
     cube = py4DSTEM.read(folder / "averages.emd.h5", datapath="averages_root/averages")
     calibration = cube.calibration
-    origin = calibration.get_origin_mean()
-    return report(
+    count = len(truth.patterns)
+    known = count > 0 and bool(np.isfinite(truth.centre).all())
+    origin = calibration.get_origin_mean() if known else truth.centre
+    right = report(
         "py4DSTEM",
         "averages.emd.h5",
         f"{type(cube).__name__} {cube.data.shape}, {calibration.get_Q_pixel_size():.5g} "
@@ -130,8 +141,28 @@ def read_py4dstem(folder: Path, truth: Truth) -> bool:
         np.array_equal(cube.data[0], truth.patterns),
         np.isclose(calibration.get_Q_pixel_size(), truth.pixel or 1.0),
         calibration.get_Q_pixel_units() == ("pixels" if truth.pixel is None else "A^-1"),
-        np.allclose(origin, truth.centre),
+        np.allclose(origin, truth.centre, equal_nan=True),
     )
+    if np.isnan(truth.rotation_deg) or not known:
+        return right & report("py4DSTEM", "averages.emd.h5", "no rotation", calibration.get_QR_rotation() is None)
+    return turned_by_py4dstem(cube, truth) & right
+
+
+def turned_by_py4dstem(cube: Any, truth: Truth) -> bool:
+    """Have py4DSTEM turn the place of a peak into the sample frame, as it does before it indexes or measures strain."""
+    from py4DSTEM import BraggVectors
+
+    offset = np.array([-3.0, 5.0])  # (y, x) in px
+    vectors = BraggVectors(cube.Rshape, cube.Qshape, calibration=cube.calibration)
+    peak = np.array([(*(truth.centre + offset), 1.0)], dtype=vectors._v_uncal.dtype)
+    vectors._v_uncal[0, 0].add(peak)
+    found = vectors.get_vectors(0, 0, center=True, ellipse=False, pixel=False, rotate=True)
+    y, x = offset * (-1 if truth.flip else 1, 1)
+    angle = np.radians(truth.rotation_deg)
+    expected = (x * np.sin(angle) + y * np.cos(angle), x * np.cos(angle) - y * np.sin(angle))
+    place = np.array([found.data["qx"][0], found.data["qy"][0]])
+    what = f"a peak at (y, x) = {offset} is at {place.round(2)} in the sample frame"
+    return report("py4DSTEM", "averages.emd.h5", what, np.allclose(place, expected))
 
 
 def read_emdfile(folder: Path, truth: Truth) -> bool:
@@ -139,12 +170,12 @@ def read_emdfile(folder: Path, truth: Truth) -> bool:
     import emdfile
 
     scan_unit, detector_unit = "pixels" if truth.step is None else "nm", "pixels" if truth.pixel is None else "A^-1"
-    expected = {
-        "averages": (truth.patterns, truth.pixel, detector_unit),
-        "labels": (truth.labels, truth.step, scan_unit),
+    expected: dict[str, tuple[NDArray[Any], Any, str]] = {
+        "averages": (truth.patterns, np.full(2, truth.pixel or 1.0), detector_unit),
+        "labels": (truth.labels, truth.steps, scan_unit),
     }
     right = True
-    for name, (values, size, unit) in expected.items():
+    for name, (values, sizes, unit) in expected.items():
         array = emdfile.read(folder / "arrays.emd.h5", emdpath=f"averages_root/{name}")
         right &= report(
             "emdfile",
@@ -152,7 +183,7 @@ def read_emdfile(folder: Path, truth: Truth) -> bool:
             f"{type(array).__name__} {array.data.shape} {list(zip(array.dim_names, array.dim_units, strict=True))}",
             np.array_equal(array.data, values),
             list(array.dim_units[-2:]) == [unit] * 2,
-            all(np.allclose(np.diff(axis), size or 1.0) for axis in array.dims[-2:]),
+            all(np.allclose(np.diff(axis), size) for axis, size in zip(array.dims[-2:], sizes, strict=True)),
         )
     return right
 
@@ -160,8 +191,10 @@ def read_emdfile(folder: Path, truth: Truth) -> bool:
 def read_outlines(name: str, layer: Any, truth: Truth) -> list[bool]:
     """Return whether polygons are valid and, along the edges of positions, as large as their domains."""
     checks = [bool(layer.geometry.is_valid.all()), len(layer) == len(truth.patterns)]
-    step = truth.step or 1.0
-    left, bottom, right, top = np.array(layer.total_bounds) / step
+    if not len(layer):
+        return checks
+    step_y, step_x = truth.steps
+    left, bottom, right, top = np.array(layer.total_bounds) / (step_x, step_y, step_x, step_y)
     height, width = truth.labels.shape
     margin = 0.5 + 1e-6
     checks.append(
@@ -169,8 +202,8 @@ def read_outlines(name: str, layer: Any, truth: Truth) -> list[bool]:
     )
     if name == "outlines.geojson":
         sizes = np.bincount(truth.labels.ravel(), minlength=len(layer) + 1)[1:]
-        checks.append(np.allclose(layer.geometry.area / step**2, sizes))
-        checks.append(bool(np.isclose(layer.geometry.union_all().area / step**2, sizes.sum())))
+        checks.append(np.allclose(layer.geometry.area / (step_y * step_x), sizes))
+        checks.append(bool(np.isclose(layer.geometry.union_all().area / (step_y * step_x), sizes.sum())))
     return checks
 
 
@@ -182,7 +215,7 @@ def read_geopandas(folder: Path, truth: Truth) -> bool:
     for name in ("outlines.geojson", "outlines_smooth.geojson"):
         layer = geopandas.read_file(folder / name)
         unit = layer.crs.axis_info[0].unit_name
-        what = f"{len(layer)} {layer.geom_type.iloc[0]}s, {len(layer.columns) - 1} columns, plane in {unit}"
+        what = f"{len(layer)} {', '.join(layer.geom_type.unique())}, {len(layer.columns) - 1} columns, plane in {unit}"
         flat = layer.crs.is_engineering and unit == ("position" if truth.step is None else "nanometre")
         right &= report("GeoPandas", name, what, flat, *read_outlines(name, layer, truth))
     return right
@@ -203,22 +236,25 @@ def read_tifffile(folder: Path, truth: Truth) -> bool:
     """Open the images with tifffile and read the scale as ImageJ does."""
     import tifffile
 
-    expected = {"labels.tif": (truth.labels, truth.step, "nm"), "averages.tif": (truth.patterns, truth.pixel, "1/nm")}
+    pixel = None if truth.pixel is None else np.full(2, 10 * truth.pixel)
+    steps = None if truth.step is None else truth.steps
+    expected = {"labels.tif": (truth.labels, steps, "nm"), "averages.tif": (truth.patterns, pixel, "1/nm")}
     right = True
-    for name, (values, size, unit) in expected.items():
+    for name, (values, sizes, unit) in expected.items():
+        if not len(values):
+            continue
         with tifffile.TiffFile(folder / name) as file:
             image, page = file.asarray(), file.pages[0]
-            per_pixel = [page.tags[tag].value for tag in ("XResolution", "YResolution")]
+            per_pixel = [page.tags[tag].value for tag in ("YResolution", "XResolution")]
             metadata = file.imagej_metadata or {}
         spacing = [below / above for above, below in per_pixel]
-        true = 1.0 if size is None else size * (10 if unit == "1/nm" else 1)
         right &= report(
             "tifffile",
             name,
             f"{image.dtype} {image.shape}, {spacing[0]:.5g} {metadata.get('unit')}",
-            np.array_equal(image, values),
-            np.allclose(spacing, true, rtol=1e-5),
-            size is None or metadata.get("unit") == unit,
+            np.array_equal(np.squeeze(image), np.squeeze(values)),
+            np.allclose(spacing, 1.0 if sizes is None else sizes, rtol=1e-5),
+            metadata.get("unit") == ("pixel" if sizes is None else unit),
         )
     return right
 
