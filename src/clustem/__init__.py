@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from clustem.crystallography import calibrate_detector as calibrate_detector
     from clustem.crystallography import find_peaks as find_peaks
     from clustem.crystallography import fit_strain as fit_strain
+    from clustem.crystallography import grain_reference_orientation_deviation as grain_reference_orientation_deviation
+    from clustem.crystallography import kernel_average_misorientation as kernel_average_misorientation
     from clustem.crystallography import match_orientations as match_orientations
+    from clustem.crystallography import misorientation_table as misorientation_table
     from clustem.crystallography import orient_detector as orient_detector
     from clustem.crystallography import read_crystal as read_crystal
     from clustem.crystallography import structure_factors as structure_factors
@@ -111,7 +114,10 @@ _HOME = {
         "calibrate_detector",
         "find_peaks",
         "fit_strain",
+        "grain_reference_orientation_deviation",
+        "kernel_average_misorientation",
         "match_orientations",
+        "misorientation_table",
         "orient_detector",
         "read_crystal",
         "structure_factors",

@@ -4,6 +4,11 @@ from clustem.crystallography.bootstrapping import bootstrap_strain
 from clustem.crystallography.calibrating import RingFit, calibrate_detector, orient_detector
 from clustem.crystallography.crystals import Crystal, Site, read_crystal
 from clustem.crystallography.finding import find_peaks
+from clustem.crystallography.internal_misorientation import (
+    grain_reference_orientation_deviation,
+    kernel_average_misorientation,
+)
+from clustem.crystallography.misorientations import misorientation_table
 from clustem.crystallography.orientations import Orientations
 from clustem.crystallography.orienting import match_orientations
 from clustem.crystallography.position_maps import PositionMaps
@@ -27,7 +32,10 @@ __all__ = [
     "calibrate_detector",
     "find_peaks",
     "fit_strain",
+    "grain_reference_orientation_deviation",
+    "kernel_average_misorientation",
     "match_orientations",
+    "misorientation_table",
     "orient_detector",
     "read_crystal",
     "structure_factors",

@@ -30,12 +30,14 @@ class Candidates:
         return Candidates(self.hkl[which], self.g[which], self.strength[which])
 
 
-def near_the_sphere(reflections: Reflections, rotation: NDArray[np.float64], wavelength: float) -> Candidates:
+def near_the_sphere(
+    reflections: Reflections, rotation: NDArray[np.float64], wavelength: float, *, reach: float = _REACH
+) -> Candidates:
     """Return the reflections that a rotation (crystal to sample) brings near the Ewald sphere, strongest first."""
     hkl, g, intensity = reflections.hkl, reflections.g, reflections.intensity
     turned = g @ rotation.T
     excitation = -(turned[:, 2] + wavelength * (turned**2).sum(axis=1) / 2)
-    near = np.abs(excitation) < _REACH
+    near = np.abs(excitation) < reach
     strength = intensity[near] / (1 + (excitation[near] / _RELROD) ** 2) ** 2
     order = np.argsort(-strength, kind="stable")
     return Candidates(hkl[near], turned[near], strength).kept(order)

@@ -9,6 +9,7 @@ from typing import ParamSpec
 
 import numpy as np
 from matplotlib import colormaps, style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
@@ -27,6 +28,7 @@ P = ParamSpec("P")
 PAGE_WIDTH = 10.4  # inches; the report shows 100 CSS px per inch
 PANEL_HEIGHT = 4.3  # inches, the most an image may have
 MOST_ELONGATED = 10.0  # beyond this ratio of sides the short side is stretched, or it would be a hairline
+LEGEND_ENTRY = (1.9, 0.17)  # width and height in inches
 MISSING = "#e8384f"  # no value; occurs in none of the colour maps used
 STYLE = {
     "font.size": 8,
@@ -58,13 +60,20 @@ def styled(plot: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def scan_panels(
-    titles: Sequence[str], shape: tuple[int, int], calibration: Calibration, *, colour_bars: bool
+    titles: Sequence[str],
+    shape: tuple[int, int],
+    calibration: Calibration,
+    *,
+    colour_bars: bool,
+    most_columns: int = 2,
+    page_width: float = PAGE_WIDTH,
+    ticks: bool = True,
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with one panel per title for images of a scan, each with its scale bar below.
 
     Panels have the shape of the scanned area, taken from the scan step where it is known. They stand in one column
-    for wide scans, in two for others, side by side for tall ones. Sides more unequal than 10:1 are stretched to that,
-    which the title then says. Axes count scan positions, origin upper left.
+    for wide scans, in `most_columns` for others, side by side for tall ones. Sides more unequal than 10:1 are stretched
+    to that, which the title then says. Axes count scan positions, origin upper left; without `ticks` they do not.
     """
     step_y, step_x = calibration.scan_step_yx_nm or (1.0, 1.0)
     true = shape[0] * step_y / (shape[1] * step_x)
@@ -72,27 +81,37 @@ def scan_panels(
     if not math.isclose(ratio, true):
         short, times = ("y", ratio / true) if ratio > true else ("x", true / ratio)
         titles = [f"{title}\n{short} stretched {times:.3g}×" for title in titles]
-    columns = min(len(titles), 1 if ratio < 0.4 else 2 if ratio < 2.5 else 4)
-    left = 0.42 if ratio < 2.5 else 0.75  # the text of the scale bar is left of it
-    figure, panels = panel_grid(titles, ratio, columns=columns, left=left, right=0.72 if colour_bars else 0.15)
+    columns = min(len(titles), 1 if ratio < 0.4 else most_columns if ratio < 2.5 else 4)
+    left = 0.75 if ratio >= 2.5 else 0.42 if ticks else 0.1  # the text of the scale bar is left of it
+    right = 0.72 if colour_bars else 0.15
+    figure, panels = panel_grid(titles, ratio, columns=columns, left=left, right=right, page_width=page_width)
     for axes in panels:
         axes.set_xlim(-0.5, shape[1] - 0.5)
         axes.set_ylim(shape[0] - 0.5, -0.5)
         axes.set_aspect(ratio * shape[1] / shape[0])
-        whole_ticks(axes)
+        if ticks:
+            whole_ticks(axes)
+        else:
+            axes.set(xticks=[], yticks=[])
         draw_scale_bar(axes, shape[1], calibration.scan_step_yx_nm)
     return figure, panels
 
 
 def panel_grid(
-    titles: Sequence[str], ratio: float, *, columns: int, left: float, right: float
+    titles: Sequence[str],
+    ratio: float,
+    *,
+    columns: int,
+    left: float,
+    right: float,
+    page_width: float = PAGE_WIDTH,
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with one panel per title, `columns` in a row, of height = `ratio` × width.
 
     `left` and `right` of every panel so much is free, in inches; narrow panels get more, for their titles.
     """
     top, bottom = 0.26 + 0.14 * max(title.count("\n") for title in titles), 0.46
-    width = min(PAGE_WIDTH / columns - left - right, PANEL_HEIGHT / ratio)
+    width = min(page_width / columns - left - right, PANEL_HEIGHT / ratio)
     height = width * ratio
     rows = -(-len(titles) // columns)
     letters = max(len(line) for title in titles for line in title.split("\n"))
@@ -112,6 +131,21 @@ def add_axes(figure: Figure, left: float, top: float, width: float, height: floa
     full_width, full_height = figure.get_size_inches()
     bottom = full_height - top - height
     return figure.add_axes((left / full_width, bottom / full_height, width / full_width, height / full_height))
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Make the figure taller by what a legend below everything needs, and draw it there."""
+    if not handles:
+        return
+    width, height = figure.get_size_inches()
+    columns = max(1, int(width / LEGEND_ENTRY[0]))
+    room = LEGEND_ENTRY[1] * -(-len(handles) // columns)
+    for axes in figure.axes:
+        box = axes.get_position()
+        bottom = (box.y0 * height + room) / (height + room)
+        axes.set_position((box.x0, bottom, box.width, box.height * height / (height + room)))
+    figure.set_size_inches(width, height + room)
+    figure.legend(handles=handles, loc="lower left", ncols=columns, borderaxespad=0.2, handlelength=1.6)
 
 
 def whole_ticks(axes: Axes) -> None:

@@ -20,27 +20,14 @@ from clustem.reporting.colours import UNASSIGNED, domain_colours
 from clustem.reporting.gallery import brightest, outside_beam
 from clustem.reporting.layout import MOST_ELONGATED, add_axes, scale_bar_length
 from clustem.reporting.maps import draw_contours, draw_image, number_domains
+from clustem.reporting.sheets import COLUMN, MM, PAGE, PUBLICATION_STYLE
 from clustem.results import Results
 from clustem.segmentation import polygons
 
 P = ParamSpec("P")
 
-MM = 1 / 25.4  # inches
-COLUMN, PAGE = 85 * MM, 175 * MM  # widths of one column and of the page of most journals
 TALLEST = 200 * MM
 PATTERNS = 12
-PIXELS_PER_INCH = 600
-_STYLE = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans", "sans-serif"],
-    "font.size": 7,
-    "mathtext.default": "regular",
-    "axes.linewidth": 0.5,
-    "savefig.dpi": PIXELS_PER_INCH,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "clustem",
-    "image.interpolation": "none",
-}
 
 
 def _plain(plot: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -48,7 +35,7 @@ def _plain(plot: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(plot)
     def plot_plainly(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with style.context(["default", _STYLE]):
+        with style.context(["default", dict(PUBLICATION_STYLE)]):
             return plot(*args, **kwargs)
 
     return plot_plainly
@@ -150,7 +137,7 @@ def write_figures(results: Results, folder: Path) -> None:
         plots["averages"] = publication_averages
     for name, plot in plots.items():
         figure = plot(results)
-        with style.context(["default", _STYLE]):
+        with style.context(["default", dict(PUBLICATION_STYLE)]):
             figure.savefig(folder / "figures" / f"{name}.svg", metadata={"Date": None, "Creator": "clustem"})
             figure.savefig(folder / "figures" / f"{name}.png", metadata={"Software": "clustem"})
 

@@ -1,0 +1,142 @@
+"""Figures of strain on the scan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from clustem.crystallography import Strain
+from clustem.reporting.layout import add_colour_bar, legend_below, scan_panels
+from clustem.reporting.maps import draw_contours
+from clustem.reporting.orientation_colours import NOT_ORIENTED
+from clustem.reporting.orientation_maps import HATCH, hatch, value_image, whiten_unassigned
+from clustem.reporting.sheets import Sheet, drawn_on
+from clustem.segmentation import Domains, contours
+
+Array = NDArray[np.float64]
+
+SIGNIFICANT = 2.0  # standard errors below which a strain is not told from 0
+_NAMES = {"e_xx": "$e_{xx}$", "e_yy": "$e_{yy}$", "e_xy": "$e_{xy}$", "omega": r"Rotation $\omega$"}
+_COLOURS = "RdBu_r"
+_MOST_OUTSTANDING = 2.0  # largest value over the 90th percentile up to which the colours reach it
+
+
+@drawn_on
+def plot_strain_maps(sheet: Sheet, strain: Strain, domains: Domains) -> Figure:
+    """Draw the components of the strain and, below each, its standard error; the rotation too where there is one.
+
+    Tension is red, compression blue, and all components have the same colours. Domains are hatched where the value is
+    less than two standard errors, grey where there is no strain.
+
+    Parameters
+    ----------
+    strain : Strain
+    domains : Domains
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    groups = [("e_xx", "e_yy", "e_xy")]
+    if np.isfinite(strain.omega).any():
+        groups.append(("omega",))
+    titles = [
+        title
+        for group in groups
+        for title in (*(_NAMES[name] for name in group), *(f"Standard error of {_lower(name)}" for name in group))
+    ]
+    figure, panels = scan_panels(
+        titles,
+        domains.labels.shape,
+        domains.calibration,
+        colour_bars=True,
+        most_columns=3,
+        page_width=sheet.width,
+        ticks=sheet.ticks,
+    )
+    outlines, left = contours(domains), list(panels)
+    for group in groups:
+        scale, unit = (np.rad2deg(1.0), "degrees") if group == ("omega",) else (100.0, "%")
+        values = scale * np.stack([getattr(strain, name) for name in group])
+        errors = scale * np.stack([getattr(strain, f"{name}_error") for name in group])
+        limit, worst = largest_shown(values), largest_shown(errors)
+        for value, error in zip(values, errors, strict=True):
+            axes = left.pop(0)
+            _draw(figure, axes, value, domains, _COLOURS, (-limit, limit), unit)
+            hatch(axes, domains, np.abs(value) < SIGNIFICANT * error)
+        for error in errors:
+            _draw(figure, left.pop(0), error, domains, "viridis", (0.0, worst), unit)
+    for axes in panels:
+        draw_contours(axes, outlines, np.tile([0.1, 0.1, 0.1, 1.0], (domains.number + 1, 1)))
+    draw_frame(panels[0])
+    legend_below(figure, _legend(strain))
+    return figure
+
+
+def _legend(strain: Strain) -> list[Patch]:
+    """Return what hatching and grey mean, as far as they occur."""
+    handles = [Patch(facecolor="white", edgecolor="black", hatch=HATCH, linewidth=0.5, label="below 2 standard errors")]
+    if not strain.measured.all():
+        handles.append(Patch(facecolor=NOT_ORIENTED, edgecolor="black", linewidth=0.5, label="no strain"))
+    return handles
+
+
+def _lower(name: str) -> str:
+    return _NAMES[name].replace("Rotation", "rotation")
+
+
+def _draw(
+    figure: Figure,
+    axes: Axes,
+    values: Array,
+    domains: Domains,
+    name: str,
+    limits: tuple[float, float],
+    unit: str,
+) -> None:
+    """Show a value per domain, grey where there is none, with its colour bar."""
+    shown = value_image(values, domains.labels)
+    colours = colormaps[name].with_extremes(bad=NOT_ORIENTED)
+    image = axes.imshow(shown, cmap=colours, vmin=limits[0], vmax=limits[1], aspect=axes.get_aspect(), origin="upper")
+    whiten_unassigned(axes, domains.labels)
+    add_colour_bar(figure, axes, image, shown, unit)
+
+
+def largest_shown(values: Array) -> float:
+    """Return the size that gets the last colour: the largest, but at most twice that of nine tenths of the values.
+
+    Examples
+    --------
+    >>> largest_shown(np.array([0.5, -1.0, np.nan])), largest_shown(np.full(3, np.nan))
+    (1.0, 1.0)
+    """
+    size = np.abs(values[np.isfinite(values)])
+    if not size.size or not size.max() > 0:
+        return 1.0
+    limit = min(size.max(), _MOST_OUTSTANDING * np.percentile(size, 90))
+    return float(limit if limit > 0 else size.max())
+
+
+def draw_frame(axes: Axes) -> None:
+    """Draw the sample frame into the upper left corner of a map: x right, y down, z along the beam, away from us."""
+    box = axes.get_window_extent()
+    inch = axes.figure.dpi / box.width, axes.figure.dpi / box.height
+    long, inset = 0.28, 0.12
+    start = inset * inch[0], 1 - inset * inch[1]
+    halo = [withStroke(linewidth=2.5, foreground="white")]
+    arrow = {"arrowstyle": "-|>", "linewidth": 1, "color": "black", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 7}
+    write: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 7, "path_effects": halo, "va": "center"}
+    for (right, down), text in (((long, 0.0), "x"), ((0.0, long), "y")):
+        end = start[0] + right * inch[0], start[1] - down * inch[1]
+        drawn = axes.annotate("", end, start, xycoords="axes fraction", arrowprops=arrow)
+        drawn.arrow_patch.set_path_effects(halo)
+        beside = 0.05 if right else 0.0, 0.07 if down else 0.0
+        place = end[0] + beside[0] * inch[0], end[1] - beside[1] * inch[1]
+        axes.text(*place, text, ha="left" if right else "center", **write)
