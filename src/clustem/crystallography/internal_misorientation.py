@@ -46,7 +46,7 @@ def kernel_average_misorientation(rotation: ArrayLike, labels: ArrayLike) -> Arr
     [[1.0, 1.5, 2.0]]
     """
     turned, inside = _checked(rotation, labels)
-    known = np.isfinite(turned).all(axis=(-2, -1))
+    known = _known(turned)
     total, number = np.zeros(inside.shape), np.zeros(inside.shape)
     for dy, dx in _HALF:
         here, there = _views(inside.shape, dy, dx)
@@ -55,7 +55,8 @@ def kernel_average_misorientation(rotation: ArrayLike, labels: ArrayLike) -> Arr
         for place in (here, there):
             total[place] += angle
             number[place] += both
-    return np.divide(total, number, out=np.full(inside.shape, np.nan), where=number > 0)
+    mean: Array = np.divide(total, number, out=np.full(inside.shape, np.nan), where=number > 0)
+    return mean
 
 
 def grain_reference_orientation_deviation(rotation: ArrayLike, labels: ArrayLike) -> Array:
@@ -77,7 +78,7 @@ def grain_reference_orientation_deviation(rotation: ArrayLike, labels: ArrayLike
     [[1.0, 0.0, 1.0]]
     """
     turned, inside = _checked(rotation, labels)
-    known = np.isfinite(turned).all(axis=(-2, -1)) & (inside > 0)
+    known = _known(turned) & (inside > 0)
     sums = np.zeros((int(inside.max(initial=0)) + 1, 3, 3))
     np.add.at(sums, inside[known], turned[known])
     left, _, right = np.linalg.svd(sums)
@@ -96,6 +97,10 @@ def _checked(rotation: ArrayLike, labels: ArrayLike) -> tuple[Array, NDArray[np.
     if turned.shape != (*inside.shape, 3, 3):
         raise InputError(f"rotation: expected the shape {(*inside.shape, 3, 3)} of the labels, got {turned.shape}")
     return turned, inside.astype(np.int64)
+
+
+def _known(rotation: Array) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(rotation).all(axis=(-2, -1)), np.bool_)
 
 
 def _views(shape: tuple[int, ...], dy: int, dx: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

@@ -177,6 +177,7 @@ def boundary_lengths(
         weights.append(np.full(len(keys[-1]), weight))
     pairs, place = np.unique(np.concatenate(keys), return_inverse=True)
     edges = np.bincount(place[: len(keys[0]) + len(keys[1])], minlength=len(pairs))
-    length = np.bincount(place, np.concatenate(weights), minlength=len(pairs))
+    length = np.bincount(place, np.concatenate(weights), minlength=len(pairs)).astype(np.float64)
     shared = edges > 0
-    return np.stack([pairs // base, pairs % base], axis=1)[shared], edges[shared].astype(np.int64), length[shared]
+    both = np.stack([pairs // base, pairs % base], axis=1).astype(np.int64)
+    return both[shared], edges[shared].astype(np.int64), length[shared]

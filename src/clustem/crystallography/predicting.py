@@ -79,4 +79,4 @@ def _used(place: NDArray[np.float64], peaks: Peaks) -> NDArray[np.bool_]:
     pixel = np.rint(place).astype(int)
     inside = ((pixel >= 0) & (pixel < peaks.shape)).all(axis=1)
     pixel[~inside] = 0
-    return inside & peaks.mask[tuple(pixel.T)]
+    return np.asarray(inside & peaks.mask[tuple(pixel.T)], np.bool_)

@@ -94,7 +94,7 @@ def draw_edges(
     axes: Axes, edges: NDArray[np.float64], colours: NDArray[np.float64], widths: NDArray[np.float64]
 ) -> None:
     """Draw edges of positions (n, 2, 2), each with its colour (n, 4) and width (n,) in points."""
-    lines = LineCollection(edges, colors=colours, linewidths=widths, capstyle="projecting")
+    lines = LineCollection(list(edges), colors=colours, linewidths=widths, capstyle="projecting")
     axes.add_collection(lines, autolim=False)
 
 
@@ -112,9 +112,9 @@ def _name_coincidences(axes: Axes, table: pd.DataFrame, edges: NDArray[np.float6
     halo = [withStroke(linewidth=2, foreground="white")]
     for row in named.sort_values("length", ascending=False, kind="stable").index[:_MOST_NAMES]:
         middles = edges[rows == row].mean(axis=1)
-        place = middles[np.argmin(((middles - middles.mean(axis=0)) ** 2).sum(axis=1))]
+        x, y = middles[np.argmin(((middles - middles.mean(axis=0)) ** 2).sum(axis=1))]
         name = str(table.loc[row, "coincidence"])
-        axes.text(*place, name, fontsize=6.5, ha="center", va="center", path_effects=halo, clip_on=True)
+        axes.text(x, y, name, fontsize=6.5, ha="center", va="center", path_effects=halo, clip_on=True)
 
 
 def _legend(table: pd.DataFrame) -> list[Line2D]:

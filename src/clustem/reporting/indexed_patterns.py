@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -146,7 +146,7 @@ def _draw_expected(axes: Axes, spots: pd.DataFrame, peaks: Peaks) -> None:
         return
     strength = spots["strength"].to_numpy(np.float64)
     places = spots[["k_x", "k_y"]].to_numpy(np.float64)
-    axes.scatter(*places.T, s=3 + 27 * np.sqrt(strength), marker="x", color=EXPECTED, linewidths=0.8)
+    axes.scatter(places[:, 0], places[:, 1], s=3 + 27 * np.sqrt(strength), marker="x", color=EXPECTED, linewidths=0.8)
     centre = (np.array(peaks.shape[::-1]) - 1) / 2
     halo = [withStroke(linewidth=1.6, foreground="black")]
     for row in np.argsort(-strength, kind="stable")[:_NAMED].tolist():
@@ -188,7 +188,7 @@ def _answer(index: int, orientations: Orientations | None) -> str:
 
 def _explain(figure: Figure, *, lattice: bool, crosses: bool) -> None:
     """Say what circles and crosses are, below all patterns."""
-    ring = {"linestyle": "none", "marker": "o", "fillstyle": "none", "markersize": 6}
+    ring: dict[str, Any] = {"linestyle": "none", "marker": "o", "fillstyle": "none", "markersize": 6}
     what, at = ("point of the lattice", "lattice point") if lattice else ("expected reflection", "reflection")
     handles = [
         Line2D([], [], color=EXPLAINED, label=f"peak at a {at}", **ring),

@@ -124,10 +124,11 @@ def draw_key(axes: Axes, crystal: Crystal) -> None:
 
 def _name_corner(axes: Axes, place: Array, outward: Array, direction: Array, crystal: Crystal) -> None:
     indices, _ = low_index_direction(direction, crystal)
+    x, y = 4 * outward / np.linalg.norm(outward)
     axes.annotate(
         indices_formula(direction_indices(indices, crystal)),
-        place,
-        4 * outward / np.linalg.norm(outward),
+        (place[0], place[1]),
+        (x, y),
         textcoords="offset points",
         ha="left" if outward[0] > 0 else "right",
         va="bottom" if outward[1] > 0 else "top",
@@ -161,4 +162,4 @@ def _project(directions: Array) -> Array:
 
 def _unproject(plane: Array) -> Array:
     square = (plane**2).sum(axis=1, keepdims=True)
-    return np.concatenate([2 * plane, 1 - square], axis=1) / (1 + square)
+    return np.asarray(np.concatenate([2 * plane, 1 - square], axis=1) / (1 + square), np.float64)

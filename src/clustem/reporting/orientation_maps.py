@@ -144,7 +144,9 @@ def plot_phase_map(sheet: Sheet, orientations: Orientations, domains: Domains) -
 
 def phase_colours(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
     """Return one colour (n, 3) per crystal."""
-    return PALETTE[np.arange(len(crystals)) % len(PALETTE)] * 0.5 ** (np.arange(len(crystals)) // len(PALETTE))[:, None]
+    number = np.arange(len(crystals))
+    darker = 0.5 ** (number // len(PALETTE))
+    return np.asarray(PALETTE[number % len(PALETTE)] * darker[:, None], np.float64)
 
 
 def _draw_phases(axes: Axes, orientations: Orientations, domains: Domains) -> None:

@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 from numpy.typing import NDArray
 
 from clustem.crystallography import Strain
@@ -44,7 +44,7 @@ def plot_strain_maps(sheet: Sheet, strain: Strain, domains: Domains) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    groups = [("e_xx", "e_yy", "e_xy")]
+    groups: list[tuple[str, ...]] = [("e_xx", "e_yy", "e_xy")]
     if np.isfinite(strain.omega).any():
         groups.append(("omega",))
     titles = [
@@ -130,13 +130,14 @@ def draw_frame(axes: Axes) -> None:
     inch = axes.figure.dpi / box.width, axes.figure.dpi / box.height
     long, inset = 0.28, 0.12
     start = inset * inch[0], 1 - inset * inch[1]
-    halo = [withStroke(linewidth=2.5, foreground="white")]
+    halo: list[AbstractPathEffect] = [withStroke(linewidth=2.5, foreground="white")]
     arrow = {"arrowstyle": "-|>", "linewidth": 1, "color": "black", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 7}
     write: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 7, "path_effects": halo, "va": "center"}
     for (right, down), text in (((long, 0.0), "x"), ((0.0, long), "y")):
         end = start[0] + right * inch[0], start[1] - down * inch[1]
         drawn = axes.annotate("", end, start, xycoords="axes fraction", arrowprops=arrow)
-        drawn.arrow_patch.set_path_effects(halo)
+        if drawn.arrow_patch is not None:
+            drawn.arrow_patch.set_path_effects(halo)
         beside = 0.05 if right else 0.0, 0.07 if down else 0.0
         place = end[0] + beside[0] * inch[0], end[1] - beside[1] * inch[1]
         axes.text(*place, text, ha="left" if right else "center", **write)
