@@ -97,8 +97,9 @@ def test_csv_and_table(found: Orientations) -> None:
 
 
 def test_orix_reads_what_is_written(found: Orientations, tmp_path: object) -> None:
-    io = pytest.importorskip("orix.io")
     from pathlib import Path
+
+    from orix import io
 
     from clustem.crystallography.orientation_exports import save_crystal_map
 

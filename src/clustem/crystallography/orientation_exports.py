@@ -181,15 +181,13 @@ def _ctf_header(orientations: Orientations, shape: tuple[int, ...], step: tuple[
 def to_crystal_map(orientations: Orientations, labels: ArrayLike, *, step_nm: float | tuple[float, float] = 1.0) -> Any:
     """Return an orientation map as an orix CrystalMap, in nm, with the numbers of each position as properties.
 
-    Parameters and errors are those of :func:`to_ang`; raises InputError too where orix is not installed. Positions
-    without an orientation are not indexed (phase −1). `orix.io.save` writes it as HDF5.
+    Parameters and errors are those of :func:`to_ang`. Positions without an orientation are not indexed (phase −1).
+    `orix.io.save` writes it as HDF5.
     """
-    try:
-        from diffpy.structure import Lattice, Structure
-        from orix.crystal_map import CrystalMap, Phase, PhaseList
-        from orix.quaternion import Rotation
-    except ImportError as error:
-        raise InputError("orix is needed for a CrystalMap: python -m pip install orix") from error
+    from diffpy.structure import Lattice, Structure
+    from orix.crystal_map import CrystalMap, Phase, PhaseList
+    from orix.quaternion import Rotation
+
     labels = _checked(orientations, labels)
     step = _steps(step_nm)
     y, x = (v.ravel() for v in np.indices(labels.shape))

@@ -150,7 +150,7 @@ def plot_misorientation_histogram(sheet: Sheet, table: pd.DataFrame) -> Figure:
     name = "length_nm" if "length_nm" in table else "length"
     known = table[np.isfinite(table["misorientation_deg"])]
     high = max(30.0, float(known["misorientation_deg"].max())) if len(known) else 30.0
-    bins = np.arange(0.0, high + _BIN_DEG, _BIN_DEG)
+    bins = np.arange(0.0, high + 1.01 * _BIN_DEG, _BIN_DEG)  # 60° is a usual angle, not to be lost at an edge
     unsure = known["ambiguous"].to_numpy(bool)
     parts = [known[~unsure], known[unsure]]
     axes.hist(

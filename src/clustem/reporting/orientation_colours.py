@@ -117,12 +117,16 @@ def draw_key(axes: Axes, crystal: Crystal) -> None:
     room = 0.12 * (high - low).max()
     axes.set(xlim=(low[0] - room, high[0] + room), ylim=(low[1] - room, high[1] + room))
     middle = edge.mean(axis=0)
-    for corner in sector.vertices.unit.data.reshape(-1, 3):
+    corners, pole = sector.vertices.unit.data.reshape(-1, 3), np.array([0.0, 0.0, 1.0])
+    if not (np.abs(corners - pole).max(axis=1) < _PARALLEL).any():  # inside or on the edge: two or no corners
+        axes.plot([0], [0], ".", color="black", markersize=3)
+        _name_direction(axes, np.zeros(2), np.array([0.0, -1.0]), pole @ standard_axes(crystal), crystal)
+    for corner in corners:
         place = _project(corner[None])[0]
-        _name_corner(axes, place, place - middle, corner @ standard_axes(crystal), crystal)
+        _name_direction(axes, place, place - middle, corner @ standard_axes(crystal), crystal)
 
 
-def _name_corner(axes: Axes, place: Array, outward: Array, direction: Array, crystal: Crystal) -> None:
+def _name_direction(axes: Axes, place: Array, outward: Array, direction: Array, crystal: Crystal) -> None:
     indices, _ = low_index_direction(direction, crystal)
     x, y = 4 * outward / np.linalg.norm(outward)
     axes.annotate(
@@ -130,7 +134,7 @@ def _name_corner(axes: Axes, place: Array, outward: Array, direction: Array, cry
         (place[0], place[1]),
         (x, y),
         textcoords="offset points",
-        ha="left" if outward[0] > 0 else "right",
+        ha="center" if outward[0] == 0 else "left" if outward[0] > 0 else "right",
         va="bottom" if outward[1] > 0 else "top",
         fontsize=7,
         annotation_clip=False,

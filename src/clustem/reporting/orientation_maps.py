@@ -22,7 +22,7 @@ from clustem.segmentation import Domains, contours
 
 HATCH = "//////"
 AMBIGUOUS = "ambiguous orientation"
-_TITLES = {"z": "Crystal direction along the beam (z)", "x": "Along x (right)", "y": "Along y (down)"}
+_TITLES = {"z": "Along z (beam)", "x": "Along x (right)", "y": "Along y (down)"}
 
 
 @drawn_on
