@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from clustem.calibration import Calibration
-from clustem.crystallography import Crystal, Orientations, Peaks, Site, Strain
+from clustem.crystallography import Crystal, Orientations, Peaks, PositionMaps, Site, Strain
 from clustem.crystallography.record import COLUMNS
 from clustem.crystallography.rotations import from_rotation_vector
+from clustem.results import Results
 
 GOLD = Crystal("Au", (4.0782, 4.0782, 4.0782, 90, 90, 90), "F m -3 m", (Site("Au", (0, 0, 0)),))
 IRON = Crystal("Fe", (2.8665, 2.8665, 2.8665, 90, 90, 90), "I m -3 m", (Site("Fe", (0, 0, 0)),))
@@ -92,7 +95,38 @@ def strain_by_hand(number: int, *, rotation: bool = False) -> Strain:
     )
 
 
-def gradient(labels: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Orientation of every position: turned about the beam by 1° for every column."""
+def position_maps_by_hand(labels: NDArray[np.int32]) -> PositionMaps:
+    """Every position turned about the beam by 1° and stretched along x by 0.1 % more for every column."""
     x = np.arange(labels.shape[1]) * np.ones((labels.shape[0], 1))
-    return from_rotation_vector(np.deg2rad(x)[..., None] * np.array([0.0, 0.0, 1.0]))
+    known = labels > 0
+    turned = from_rotation_vector(np.deg2rad(x)[..., None] * np.array([0.0, 0.0, 1.0]))
+    e_xx, error = np.where(known, 0.001 * x, np.nan), np.where(known, 0.0005, np.nan)
+    nothing = np.full(labels.shape, np.nan)
+    return PositionMaps(
+        rotation=np.where(known[..., None, None], turned, np.nan),
+        angle_error_in_plane_deg=np.where(known, 0.1, np.nan),
+        angle_error_out_of_plane_deg=np.where(known, 0.3, np.nan),
+        e_xx=e_xx,
+        e_yy=0 * e_xx,
+        e_xy=0 * e_xx,
+        omega=nothing,
+        e_xx_error=error,
+        e_yy_error=error,
+        e_xy_error=error,
+        omega_error=nothing,
+        score=np.where(known, 0.9, np.nan),
+        averaged=known.astype(np.int32),
+        reference="crystal",
+    )
+
+
+def with_answers(results: Results, *, iron: bool = False, none: bool = False) -> Results:
+    """Return results with everything that is measured on averages and positions, or without any orientation."""
+    number = results.domains.number
+    return replace(
+        results,
+        peaks=peaks_by_hand(number, results.survey.mean.shape),
+        orientations=orientations_by_hand(number, iron=iron, none=none),
+        strain=strain_by_hand(number),
+        position_maps=None if none else position_maps_by_hand(results.domains.labels),
+    )

@@ -4,7 +4,7 @@ from matplotlib.patches import PathPatch
 from clustem.reporting import plot_strain_maps
 from clustem.reporting.strain_maps import largest_shown
 
-from .answers import strain_by_hand
+from .answers import position_maps_by_hand, strain_by_hand
 
 
 def maps_of(figure):
@@ -31,6 +31,15 @@ def test_what_does_not_exceed_two_errors_is_hatched(four_domains):
         (patch,) = [patch for patch in maps[name].patches if isinstance(patch, PathPatch) and patch.get_hatch()]
         assert (patch.get_path().codes == 1).sum() == number  # parts
     assert not [patch for patch in maps["Standard error of $e_{xx}$"].patches if patch.get_hatch()]
+
+
+def test_positions_have_their_own_values(four_domains):
+    labels = four_domains.domains.labels
+    maps = maps_of(plot_strain_maps(position_maps_by_hand(labels), four_domains.domains))
+    shown = maps["$e_{xx}$"].images[0].get_array()
+    np.testing.assert_allclose(shown[3], 0.1 * np.arange(16))
+    assert shown.mask[0, 0]
+    assert not [patch for patch in maps["$e_{xy}$"].patches if patch.get_hatch()]
 
 
 def test_the_rotation_is_shown_in_degrees_where_there_is_one(four_domains):

@@ -14,10 +14,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+from clustem.crystallography import (
+    PositionMaps,
+    grain_reference_orientation_deviation,
+    kernel_average_misorientation,
+)
 from clustem.reporting.charts import BLUE, SIZE
 from clustem.reporting.colours import UNASSIGNED
 from clustem.reporting.layout import add_colour_bar, colour_range, legend_below, round_locator, scan_panels
 from clustem.reporting.maps import draw_contours, number_domains
+from clustem.reporting.orientation_colours import NOT_ORIENTED
 from clustem.reporting.orientation_maps import paint, whiten_unassigned
 from clustem.reporting.sheets import Sheet, drawn_on
 from clustem.segmentation import Domains, contours
@@ -174,34 +180,36 @@ def plot_misorientation_histogram(sheet: Sheet, table: pd.DataFrame) -> Figure:
 
 
 @drawn_on
-def plot_internal_misorientation(
-    sheet: Sheet, average: NDArray[np.float64], deviation: NDArray[np.float64], domains: Domains
-) -> Figure:
-    """Draw the misorientation of every position to its neighbours (KAM), and to the mean of its domain (GROD).
+def plot_internal_misorientation(sheet: Sheet, maps: PositionMaps, domains: Domains) -> Figure:
+    """Draw the misorientation of every position to its neighbours (KAM), to the mean of its domain, and its error.
 
     Parameters
     ----------
-    average, deviation : (scan_y, scan_x) float64
-        Of :func:`clustem.kernel_average_misorientation` and :func:`clustem.grain_reference_orientation_deviation`.
+    maps : PositionMaps
     domains : Domains
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    titles = ["Misorientation to neighbours (KAM)", "Deviation from the mean of the domain (GROD)"]
+    images = {
+        "To neighbours (KAM)": kernel_average_misorientation(maps.rotation, domains.labels),
+        "To the mean (GROD)": grain_reference_orientation_deviation(maps.rotation, domains.labels),
+        "Standard error of the tilt": maps.angle_error_out_of_plane_deg,
+    }
     figure, panels = scan_panels(
-        titles,
+        list(images),
         domains.labels.shape,
         domains.calibration,
         colour_bars=True,
+        most_columns=3,
         page_width=sheet.width,
         ticks=sheet.ticks,
     )
     outlines = contours(domains)
-    for axes, values in zip(panels, (average, deviation), strict=True):
-        high = colour_range(values)[1]
-        colours = colormaps[_COLOURS].with_extremes(bad="0.62")
+    for axes, values in zip(panels, images.values(), strict=True):
+        colours = colormaps[_COLOURS].with_extremes(bad=NOT_ORIENTED)
+        high = max(colour_range(values)[1], 0.01)
         image = axes.imshow(values, cmap=colours, vmin=0, vmax=high, aspect=axes.get_aspect(), origin="upper")
         whiten_unassigned(axes, domains.labels)
         add_colour_bar(figure, axes, image, values, "degrees")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,20 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from clustem.averaging import Averages
 from clustem.crystallography import Orientations, Peaks, Strain, misorientation_table
 from clustem.crystallography.directions import family_of, low_index_direction
-from clustem.reporting.boundary_maps import FEWEST, plot_boundary_map, plot_misorientation_histogram
+from clustem.reporting.boundary_maps import (
+    FEWEST,
+    plot_boundary_map,
+    plot_internal_misorientation,
+    plot_misorientation_histogram,
+)
 from clustem.reporting.indexed_patterns import plot_indexed_patterns
 from clustem.reporting.indices import direction_indices, indices_text
 from clustem.reporting.numerals import column_texts
 from clustem.reporting.orientation_maps import plot_orientation_maps, plot_phase_map
 from clustem.reporting.strain_maps import plot_strain_maps
-from clustem.segmentation import Domains
+from clustem.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 PATTERNS = 12
 TABLE_ROWS = 200
 BOUNDARY_ROWS = 30
+Adapt = Callable[[Callable[..., Figure]], Callable[..., Figure]]
 _PERCENT = ("e_xx", "e_yy", "e_xy")
 
 
@@ -47,12 +52,13 @@ class Section:
     several_phases: bool
 
 
-def describe_crystallography(
-    domains: Domains, averages: Averages, peaks: Peaks, orientations: Orientations | None, strain: Strain | None
-) -> Section:
-    """Say what was found, for the report."""
-    boundaries = misorientation_table(orientations, domains) if orientations is not None else None
-    largest = np.argsort(-averages.positions, kind="stable")[:TABLE_ROWS]
+def describe_crystallography(results: Results) -> Section | None:
+    """Say what was found, for the report; None where nothing was looked for."""
+    peaks, orientations, strain = results.peaks, results.orientations, results.strain
+    if peaks is None:
+        return None
+    boundaries = misorientation_table(orientations, results.domains) if orientations is not None else None
+    largest = np.argsort(-results.averages.positions, kind="stable")[:TABLE_ROWS]
     columns = dict(_columns(peaks, orientations, strain, largest))
     lines = _longest(boundaries)
     return Section(
@@ -63,28 +69,33 @@ def describe_crystallography(
         boundaries=list(_boundaries(boundaries)) if boundaries is not None else [],
         boundary_heading=list(lines),
         boundary_rows=[list(row) for row in zip(*lines.values(), strict=True)],
-        domains=domains.number,
-        patterns=min(PATTERNS, domains.number),
+        domains=results.domains.number,
+        patterns=min(PATTERNS, results.domains.number),
         several_phases=orientations is not None and len(orientations.crystals) > 1,
     )
 
 
-def crystallography_figures(
-    domains: Domains, averages: Averages, peaks: Peaks, orientations: Orientations | None, strain: Strain | None
-) -> Iterator[tuple[str, Figure]]:
-    """Make the figures one after the other, those that have something to show."""
+def crystallography_figures(results: Results, adapt: Adapt = lambda plot: plot) -> Iterator[tuple[str, Figure]]:
+    """Make the figures one after the other, those that have something to show; `adapt` puts plots on another sheet."""
+    domains, peaks, orientations, strain = results.domains, results.peaks, results.orientations, results.strain
     if orientations is not None:
-        yield "orientations", plot_orientation_maps(orientations, domains)
-        yield "phases", plot_phase_map(orientations, domains)
+        yield "orientations", adapt(plot_orientation_maps)(orientations, domains)
+        yield "phases", adapt(plot_phase_map)(orientations, domains)
         table = misorientation_table(orientations, domains)
         if len(table):
-            yield "boundaries", plot_boundary_map(table, domains)
+            yield "boundaries", adapt(plot_boundary_map)(table, domains)
         if np.isfinite(table["misorientation_deg"]).sum() >= FEWEST:
-            yield "misorientations", plot_misorientation_histogram(table)
+            yield "misorientations", adapt(plot_misorientation_histogram)(table)
     if strain is not None and strain.measured.any():
-        yield "strain", plot_strain_maps(strain, domains)
-    if domains.number:
-        yield "indexed", plot_indexed_patterns(averages, peaks, orientations, strain=strain, number=PATTERNS)
+        yield "strain", adapt(plot_strain_maps)(strain, domains)
+    if peaks is not None and domains.number:
+        plot = adapt(plot_indexed_patterns)
+        yield "indexed", plot(results.averages, peaks, orientations, strain=strain, number=PATTERNS)
+    maps = results.position_maps
+    if maps is not None and maps.oriented.any():
+        yield "internal", adapt(plot_internal_misorientation)(maps, domains)
+    if maps is not None and maps.measured.any():
+        yield "position_strain", adapt(plot_strain_maps)(maps, domains)
 
 
 def _found(peaks: Peaks, orientations: Orientations | None) -> Iterator[str]:

@@ -84,7 +84,7 @@ def plot_indexed_patterns(
         if place == 0:
             scale = peaks.calibration.inv_angstrom_per_px
             length = scale_bar_length(peaks.shape[1] * (scale or 1.0))
-            add_bar(axes, length / (scale or 1.0), f"{length:g} Å⁻¹" if scale else f"{length:g} px", below=False)
+            add_bar(axes, length / (scale or 1.0), f"{length:g} Å$^{{-1}}$" if scale else f"{length:g} px", below=False)
     _explain(figure, lattice=orientations is None, crosses=len(rows_of) > 0)
     return figure
 

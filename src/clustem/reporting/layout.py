@@ -29,6 +29,7 @@ PAGE_WIDTH = 10.4  # inches; the report shows 100 CSS px per inch
 PANEL_HEIGHT = 4.3  # inches, the most an image may have
 MOST_ELONGATED = 10.0  # beyond this ratio of sides the short side is stretched, or it would be a hairline
 LEGEND_ENTRY = (1.9, 0.17)  # width and height in inches
+NARROWEST = 1.85  # inches that a panel with its title and scale bar takes at least
 MISSING = "#e8384f"  # no value; occurs in none of the colour maps used
 STYLE = {
     "font.size": 8,
@@ -81,7 +82,8 @@ def scan_panels(
     if not math.isclose(ratio, true):
         short, times = ("y", ratio / true) if ratio > true else ("x", true / ratio)
         titles = [f"{title}\n{short} stretched {times:.3g}×" for title in titles]
-    columns = min(len(titles), 1 if ratio < 0.4 else most_columns if ratio < 2.5 else 4)
+    tall = min(4, int(page_width / NARROWEST))
+    columns = min(len(titles), 1 if ratio < 0.4 else most_columns if ratio < 2.5 else tall)
     left = 0.75 if ratio >= 2.5 else 0.42 if ticks else 0.1  # the text of the scale bar is left of it
     right = 0.72 if colour_bars else 0.15
     figure, panels = panel_grid(titles, ratio, columns=columns, left=left, right=right, page_width=page_width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -17,10 +17,11 @@ from matplotlib.path import Path as Outline
 
 from clustem.calibration import Calibration
 from clustem.reporting.colours import UNASSIGNED, domain_colours
+from clustem.reporting.crystallography import crystallography_figures
 from clustem.reporting.gallery import brightest, outside_beam
 from clustem.reporting.layout import MOST_ELONGATED, add_axes, scale_bar_length
 from clustem.reporting.maps import draw_contours, draw_image, number_domains
-from clustem.reporting.sheets import COLUMN, MM, PAGE, PUBLICATION_STYLE
+from clustem.reporting.sheets import COLUMN, MM, PAGE, PUBLICATION_STYLE, publication
 from clustem.results import Results
 from clustem.segmentation import polygons
 
@@ -132,14 +133,19 @@ def publication_averages(results: Results) -> Figure:
 def write_figures(results: Results, folder: Path) -> None:
     """Write every figure as SVG and PNG (600 pixels per inch) into the folder `figures`; the same bytes every time."""
     (folder / "figures").mkdir()
-    plots = {"domains": publication_map, "outlines": publication_outlines}
-    if len(results.averages.patterns):
-        plots["averages"] = publication_averages
-    for name, plot in plots.items():
-        figure = plot(results)
+    for name, figure in _figures(results):
         with style.context(["default", dict(PUBLICATION_STYLE)]):
             figure.savefig(folder / "figures" / f"{name}.svg", metadata={"Date": None, "Creator": "clustem"})
             figure.savefig(folder / "figures" / f"{name}.png", metadata={"Software": "clustem"})
+
+
+def _figures(results: Results) -> Iterator[tuple[str, Figure]]:
+    """Make the figures one after the other, those that have something to show."""
+    yield "domains", publication_map(results)
+    yield "outlines", publication_outlines(results)
+    if len(results.averages.patterns):
+        yield "averages", publication_averages(results)
+    yield from crystallography_figures(results, publication)
 
 
 def _scan_axes(shape: tuple[int, int], calibration: Calibration) -> tuple[Figure, Axes]:

@@ -17,11 +17,13 @@ from matplotlib.figure import Figure
 
 from clustem.calibration import Calibration
 from clustem.reporting.charts import plot_domain_sizes, plot_snr_gain, plot_threshold
+from clustem.reporting.crystallography import crystallography_figures, describe_crystallography
 from clustem.reporting.gallery import plot_gallery
 from clustem.reporting.maps import plot_beam_displacement, plot_certainty, plot_domain_map, plot_scan_images
 from clustem.reporting.numerals import column_texts, number_text
 from clustem.reporting.patterns import plot_mean_patterns
 from clustem.results import CONVENTIONS, Results
+from clustem.segmentation import domain_table
 from clustem.segmentation.parameters import PublishedParameters
 
 DPI, LOW_DPI = 150, 100
@@ -68,10 +70,14 @@ def render_report(results: Results) -> str:
     """
     folder = files("clustem.reporting")
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     heading, rows = _table(results)
-    return environment.from_string(folder.joinpath("report.html.jinja").read_text(encoding="utf-8")).render(
+    return environment.get_template("report.html.jinja").render(
         style=Markup(folder.joinpath("page.css").read_text(encoding="utf-8")),
         results=results,
         survey=results.survey,
@@ -82,6 +88,7 @@ def render_report(results: Results) -> str:
         heading=heading,
         rows=rows,
         certainty=_certainty(results),
+        crystals=describe_crystallography(results),
         parameters=_parameters(results),
         conventions=_conventions(results),
     )
@@ -102,6 +109,7 @@ def _figures(results: Results) -> Iterator[tuple[str, Figure]]:
         yield "gain", plot_snr_gain(results.averages)
     if results.domains.tree is not None:
         yield "threshold", plot_threshold(results.domains)
+    yield from crystallography_figures(results)
 
 
 def _embed(figure: Figure) -> dict[str, Any]:
@@ -170,7 +178,8 @@ def _counts(results: Results) -> dict[str, int]:
 
 def _table(results: Results) -> tuple[list[str], list[list[str]]]:
     """Return heading and rows of the table of domains, the largest first."""
-    table = results.table.sort_values("positions", ascending=False, kind="stable").head(TABLE_ROWS)
+    table = domain_table(results.domains, results.averages)  # crystallography has a table of its own
+    table = table.sort_values("positions", ascending=False, kind="stable").head(TABLE_ROWS)
     if results.domains.similarity is None:
         table = table.drop(columns="mean_similarity")
     heading = [HEADINGS.get(str(name), str(name)) for name in table.columns]

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 from numpy.typing import NDArray
 
-from clustem.crystallography import Strain
+from clustem.crystallography import PositionMaps, Strain
 from clustem.reporting.layout import add_colour_bar, legend_below, scan_panels
 from clustem.reporting.maps import draw_contours
 from clustem.reporting.orientation_colours import NOT_ORIENTED
@@ -29,15 +29,15 @@ _MOST_OUTSTANDING = 2.0  # largest value over the 90th percentile up to which th
 
 
 @drawn_on
-def plot_strain_maps(sheet: Sheet, strain: Strain, domains: Domains) -> Figure:
+def plot_strain_maps(sheet: Sheet, strain: Strain | PositionMaps, domains: Domains) -> Figure:
     """Draw the components of the strain and, below each, its standard error; the rotation too where there is one.
 
     Tension is red, compression blue, and all components have the same colours. Domains are hatched where the value is
-    less than two standard errors, grey where there is no strain.
+    less than two standard errors; what has no strain is grey. Maps of positions are not hatched: noise would be.
 
     Parameters
     ----------
-    strain : Strain
+    strain : Strain or PositionMaps
     domains : Domains
 
     Returns
@@ -61,18 +61,10 @@ def plot_strain_maps(sheet: Sheet, strain: Strain, domains: Domains) -> Figure:
         page_width=sheet.width,
         ticks=sheet.ticks,
     )
-    outlines, left = contours(domains), list(panels)
+    left = list(panels)
     for group in groups:
-        scale, unit = (np.rad2deg(1.0), "degrees") if group == ("omega",) else (100.0, "%")
-        values = scale * np.stack([getattr(strain, name) for name in group])
-        errors = scale * np.stack([getattr(strain, f"{name}_error") for name in group])
-        limit, worst = largest_shown(values), largest_shown(errors)
-        for value, error in zip(values, errors, strict=True):
-            axes = left.pop(0)
-            _draw(figure, axes, value, domains, _COLOURS, (-limit, limit), unit)
-            hatch(axes, domains, np.abs(value) < SIGNIFICANT * error)
-        for error in errors:
-            _draw(figure, left.pop(0), error, domains, "viridis", (0.0, worst), unit)
+        _draw_group(figure, [left.pop(0) for _ in range(2 * len(group))], group, strain, domains)
+    outlines = contours(domains)
     for axes in panels:
         draw_contours(axes, outlines, np.tile([0.1, 0.1, 0.1, 1.0], (domains.number + 1, 1)))
     draw_frame(panels[0])
@@ -80,9 +72,28 @@ def plot_strain_maps(sheet: Sheet, strain: Strain, domains: Domains) -> Figure:
     return figure
 
 
-def _legend(strain: Strain) -> list[Patch]:
+def _draw_group(
+    figure: Figure, panels: list[Axes], group: tuple[str, ...], strain: Strain | PositionMaps, domains: Domains
+) -> None:
+    """Draw the values of some components, and their standard errors, each kind on one scale."""
+    scale, unit = (np.rad2deg(1.0), "degrees") if group == ("omega",) else (100.0, "%")
+    values = scale * np.stack([getattr(strain, name) for name in group])
+    errors = scale * np.stack([getattr(strain, f"{name}_error") for name in group])
+    limit, worst = largest_shown(values), largest_shown(errors)
+    for axes, value, error in zip(panels, values, errors, strict=False):
+        _draw(figure, axes, value, domains, _COLOURS, (-limit, limit), unit)
+        if isinstance(strain, Strain):
+            hatch(axes, domains, np.abs(value) < SIGNIFICANT * error)
+    for axes, error in zip(panels[len(group) :], errors, strict=True):
+        _draw(figure, axes, error, domains, "viridis", (0.0, worst), unit)
+
+
+def _legend(strain: Strain | PositionMaps) -> list[Patch]:
     """Return what hatching and grey mean, as far as they occur."""
-    handles = [Patch(facecolor="white", edgecolor="black", hatch=HATCH, linewidth=0.5, label="below 2 standard errors")]
+    handles = []
+    if isinstance(strain, Strain):
+        faint: dict[str, Any] = {"facecolor": "white", "edgecolor": "black", "linewidth": 0.5}
+        handles.append(Patch(hatch=HATCH, label=f"below {SIGNIFICANT:g} standard errors", **faint))
     if not strain.measured.all():
         handles.append(Patch(facecolor=NOT_ORIENTED, edgecolor="black", linewidth=0.5, label="no strain"))
     return handles
@@ -101,8 +112,8 @@ def _draw(
     limits: tuple[float, float],
     unit: str,
 ) -> None:
-    """Show a value per domain, grey where there is none, with its colour bar."""
-    shown = value_image(values, domains.labels)
+    """Show a value per domain (K,) or position (scan_y, scan_x), grey where there is none, with its colour bar."""
+    shown = value_image(values, domains.labels) if values.ndim == 1 else values
     colours = colormaps[name].with_extremes(bad=NOT_ORIENTED)
     image = axes.imshow(shown, cmap=colours, vmin=limits[0], vmax=limits[1], aspect=axes.get_aspect(), origin="upper")
     whiten_unassigned(axes, domains.labels)

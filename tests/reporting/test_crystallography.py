@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clustem.calibration import Calibration
+from clustem.reporting import render_report, write_figures
+from clustem.reporting.crystallography import BOUNDARY_ROWS, crystallography_figures, describe_crystallography
+from clustem.reporting.sheets import PAGE, publication
+
+from .answers import strain_by_hand, with_answers
+from .test_report import Page
+
+
+@pytest.fixture(scope="module")
+def answered(four_domains):
+    return with_answers(four_domains)
+
+
+def test_the_page_has_the_figures_of_what_was_measured(answered):
+    page = render_report(answered)
+    parsed = Page(page)
+    # map, images, patterns, gallery, sizes, gain; orientations, phases, boundaries, strain, indexed, internal, position
+    # strain; too few boundaries for a histogram
+    assert len(parsed.addresses) == 13
+    assert "All domains, largest first." in parsed.text
+    assert "Strain at every position" in parsed.text
+    assert page.count("<section>") == page.count("</section>")
+
+
+def test_words_say_what_was_found(answered):
+    section = describe_crystallography(answered)
+    text = " ".join(section.sentences)
+    assert "8 peaks in 4 averages, 2 in the median." in text
+    assert "4 of 4 domains have an orientation, 1 of them ambiguous" in text
+    assert "Phases: Au 4." in text
+    assert "0.38° of the tilt" in text
+    assert "1.0000 times as long as those of the crystal (median)" in text
+    assert " ".join(section.strained) == (
+        "3 of 4 domains have a strain, relative to the cell of the crystal. Standard error 0.03% in the median. "
+        "1 without: no orientation."
+    )
+
+
+def test_boundaries_are_counted_by_their_coincidence(answered):
+    section = describe_crystallography(answered)
+    first, second = section.boundaries
+    assert first.startswith("4 boundaries between two orientations of one phase, 9.73 nm long.")
+    assert second == "Coincidences: Σ3 2 (4.86 nm); Σ13a 2 (4.86 nm)."
+    assert len(section.boundary_rows) == 4
+    assert any("60.00° ± " in cell for row in section.boundary_rows for cell in row)
+
+
+def test_the_table_has_a_row_per_domain_the_largest_first(answered):
+    section = describe_crystallography(answered)
+    rows = [dict(zip(section.heading, row, strict=True)) for row in section.rows]
+    assert [row["label"] for row in rows] == ["2", "3", "4", "1"]
+    assert rows[3]["along the beam"] == "⟨100⟩ + 0.0°"
+    assert rows[0]["ambiguous"] == "yes"
+    assert rows[1]["e_xx (%)"] == "+0.20 ± 0.03"
+    assert rows[2]["e_yy (%)"] == "–"
+    assert rows[2]["why not"] == "no orientation"
+
+
+def test_reasons_are_given_where_nothing_has_an_orientation(four_domains):
+    results = with_answers(four_domains, none=True)
+    section = describe_crystallography(results)
+    text = " ".join(section.sentences)
+    assert "0 of 4 domains have an orientation" in text
+    assert "4 without: no crystal explains the peaks." in text
+    assert section.boundaries == ["4 boundaries, none of them between two orientations of one phase."]
+    assert section.boundary_rows == []
+
+
+def test_without_a_crystal_there_are_peaks_and_strain_alone(answered):
+    lattices = replace(answered, orientations=None, position_maps=None, strain=strain_by_hand(4, rotation=True))
+    section = describe_crystallography(lattices)
+    assert "Without a crystal there are no orientations." in section.sentences
+    assert section.heading == ["label", "peaks", "e_xx (%)", "e_yy (%)", "e_xy (%)", "ω (°)", "why not"]
+    assert "relative to the median of its lattice" in section.strained[0]
+    assert [name for name, _ in crystallography_figures(lattices)] == ["strain", "indexed"]
+
+
+def test_nothing_is_said_of_what_was_not_asked_for(four_domains):
+    assert describe_crystallography(four_domains) is None
+    assert list(crystallography_figures(four_domains)) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "calibration"),
+    [
+        (np.ones((1, 1)), Calibration()),
+        (np.arange(1, 31)[None] // 4, Calibration(inv_angstrom_per_px=0.1)),
+        (np.arange(1, 61).reshape(6, 10), Calibration(scan_step_nm=(2.0, 1.0))),
+    ],
+    ids=["one position", "one row", "many domains"],
+)
+def test_unusual_scans_have_a_bounded_section(make_results, labels, calibration):
+    results = with_answers(make_results(labels, calibration=calibration, detector=(16, 16)), iron=True)
+    names = [name for name, _ in crystallography_figures(results)]
+    number = results.domains.number
+    assert ("boundaries" in names) == (number > 1)
+    assert ("misorientations" in names) == (number > 20)
+    section = describe_crystallography(results)
+    assert section.patterns == min(number, 12)
+    assert len(section.boundary_rows) <= BOUNDARY_ROWS
+    assert len(section.rows) == number
+    assert ("length (nm)" in section.boundary_heading) == (calibration.scan_step_nm is not None)
+
+
+def test_figures_for_publication_include_them(answered, tmp_path):
+    write_figures(replace(answered, orientations=None, strain=None, position_maps=None), tmp_path)
+    names = {path.stem for path in (tmp_path / "figures").iterdir()}
+    assert names == {"domains", "outlines", "averages", "indexed"}
+    assert b"<dc:date>" not in (tmp_path / "figures" / "indexed.svg").read_bytes()
+
+
+def test_no_figure_is_wider_than_the_page(answered):
+    widths = {name: figure.get_figwidth() for name, figure in crystallography_figures(answered, publication)}
+    assert len(widths) == 7
+    assert max(widths.values()) < PAGE + 1e-6
