@@ -96,6 +96,7 @@ def features_of(values: NDArray[Any], *, noise: float | NDArray[Any] = 1.0, elec
         covariance=np.eye(size + 1),
         back=np.eye(size + 1, size),
         spectrum=np.append(100.0, np.ones(size)),
+        diffuse=np.append(np.zeros(size), 1.0),
     )
     whole = np.concatenate([values, np.full((*values.shape[:2], 1), electrons)], axis=2).astype(np.float32)
     energy = np.broadcast_to(np.asarray(noise, float), values.shape[:2]).copy()

@@ -4,12 +4,13 @@ from scipy.ndimage import gaussian_filter
 
 from clustem.segmentation.basis import MOST, find_basis
 
-from .scenes import DETECTOR, beam, counts, crystal, halves
+from .scenes import DETECTOR, beam, counts, crystal, diffuse, halves, spots
 
 LABELS = halves((8, 10))
 CRYSTALS = np.stack([crystal(0), crystal(25)])
 USE = np.hypot(*(np.indices(DETECTOR) - 23.5)) > 7
 PER_TILE = 4
+CENTRE = np.array([23.5, 23.5])
 
 
 def strips_of(expected, *, seed=0):
@@ -18,7 +19,7 @@ def strips_of(expected, *, seed=0):
 
 
 def found(electrons=1000.0, *, read_variance=0.0, **options):
-    return find_basis(strips_of(electrons * CRYSTALS[LABELS], **options), PER_TILE, USE, read_variance)
+    return find_basis(strips_of(electrons * CRYSTALS[LABELS], **options), PER_TILE, USE, read_variance, CENTRE)
 
 
 def values_of(basis, patterns):
@@ -47,6 +48,19 @@ def test_the_first_direction_tells_two_crystals_apart():
     assert ((basis.weight > 0) & (basis.weight <= 1)).all()
 
 
+def test_diffuse_scattering_is_what_rings_have_everywhere():
+    """Spots fill a small part of every ring; without it, diffuse scattering is nothing and spots stay."""
+    basis = found()
+    glass, lattice = values_of(basis, np.stack([diffuse(), spots(0)]))
+    along, other = (
+        abs(basis.whitening @ values) / np.linalg.norm(basis.whitening @ values) for values in (basis.diffuse, glass)
+    )
+    assert along @ other > 0.95
+    left = [np.linalg.norm(basis.without_diffuse @ v) / np.linalg.norm(basis.whitening @ v) for v in (glass, lattice)]
+    assert left[0] < 0.25 < 0.4 < left[1]
+    assert basis.without_diffuse.shape == (basis.size, basis.size + 1)
+
+
 def test_contrasts_have_noise_one():
     basis = found()
     drawn = counts(np.broadcast_to(1000 * CRYSTALS.mean(0), (4000, *DETECTOR)), seed=1)
@@ -70,7 +84,7 @@ def test_pixels_that_are_not_compared_do_not_count():
     assert not basis.matrix[~USE.ravel()].any()
     assert not basis.back[:, ~USE.ravel()].any()
     brighter = [strip + 1e4 * ~USE for strip in strips_of(1000 * CRYSTALS[LABELS])]
-    other = find_basis(brighter, PER_TILE, USE, 0.0)
+    other = find_basis(brighter, PER_TILE, USE, 0.0, CENTRE)
     np.testing.assert_allclose(other.matrix, basis.matrix, rtol=1e-4, atol=1e-6)
 
 
@@ -105,7 +119,7 @@ def test_read_noise_is_part_of_the_noise():
 
 
 def test_noise_alone_has_no_direction_that_stands_out():
-    basis = find_basis(strips_of(np.full((8, 10, *DETECTOR), 0.3)), PER_TILE, USE, 0.0)
+    basis = find_basis(strips_of(np.full((8, 10, *DETECTOR), 0.3)), PER_TILE, USE, 0.0, CENTRE)
     assert basis.spectrum[0] < 3
     assert not basis.structured
     assert found().structured
@@ -115,7 +129,7 @@ def test_noise_alone_has_no_direction_that_stands_out():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (2, 2)])
 def test_few_tiles_that_do_not_differ(shape):
     tiles = np.ones((*shape, *DETECTOR), np.float32)
-    basis = find_basis([tiles], PER_TILE, USE, 0.0)
+    basis = find_basis([tiles], PER_TILE, USE, 0.0, CENTRE)
     for values in (basis.matrix, basis.weight, basis.covariance, basis.whitening, basis.back, basis.spectrum):
         assert np.isfinite(values).all()
     assert basis.size >= 1
@@ -124,7 +138,7 @@ def test_few_tiles_that_do_not_differ(shape):
 def test_strips_that_are_not_neighbours_are_not_compared():
     """The same tiles, one strip or two, differ only in the pairs across the cut."""
     tiles = strips_of(1000 * CRYSTALS[LABELS])[0]
-    one, two = (find_basis(list(strips), PER_TILE, USE, 0.0) for strips in ([tiles], [tiles[:4], tiles[4:]]))
+    one, two = (find_basis(list(strips), PER_TILE, USE, 0.0, CENTRE) for strips in ([tiles], [tiles[:4], tiles[4:]]))
     assert not np.array_equal(one.spectrum, two.spectrum)
     first = [values_of(basis, 1000 * CRYSTALS)[:, 0] for basis in (one, two)]
     np.testing.assert_allclose(np.abs(np.diff(first[0])), np.abs(np.diff(first[1])), rtol=0.05)
@@ -132,7 +146,7 @@ def test_strips_that_are_not_neighbours_are_not_compared():
 
 def test_turning_the_scan_turns_nothing():
     tiles = strips_of(1000 * CRYSTALS[LABELS])[0]
-    one, two = (find_basis([strip], PER_TILE, USE, 0.0) for strip in (tiles, tiles.swapaxes(0, 1)))
+    one, two = (find_basis([strip], PER_TILE, USE, 0.0, CENTRE) for strip in (tiles, tiles.swapaxes(0, 1)))
     assert one.size == two.size
     np.testing.assert_allclose(two.spectrum, one.spectrum, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(two.weight, one.weight, rtol=1e-5)

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from clustem.segmentation.boundaries import Strips, compare_sums, join_doubtful, join_gradients, touching
+from clustem.segmentation.boundaries import (
+    RegionSum,
+    Strips,
+    compare_sums,
+    difference_but_for_fading,
+    difference_of,
+    join_doubtful,
+    join_gradients,
+    touching,
+)
 
 from .scenes import features_of, halves
 
@@ -69,6 +78,33 @@ def test_noise_alone_is_never_alike_for_sure():
         assert np.isfinite(found.similarity)
     nothing = compare_sums(NOTHING, NOTHING, 0.0, 0.0, ONE)
     assert nothing.similarity == 0
+
+
+def bright(*contrasts, positions=4):
+    """Sum of patterns with the given contrasts and 100 electrons, with next to no noise."""
+    return RegionSum(positions * np.array([*contrasts, 100.0]), 1e-9, positions)
+
+
+BASIS = features_of(np.zeros((1, 1, 2))).basis
+
+
+def test_what_fades_does_not_differ():
+    """(30, 40) is twice (15, 20); as they are, they differ by 15² + 20² in 100 electrons."""
+    strong, weak = bright(30.0, 40.0), bright(15.0, 20.0, positions=7)
+    assert difference_of(strong, weak).energy == pytest.approx(6.25)
+    assert difference_but_for_fading(strong, weak, BASIS).energy == pytest.approx(0, abs=1e-6)
+    assert difference_but_for_fading(weak, strong, BASIS).energy == pytest.approx(0, abs=1e-6)
+
+
+def test_what_is_left_beyond_fading():
+    """(30, 0) and (24, 18) are as long, so they are compared as they are: 6² + 18² in 100 electrons."""
+    assert difference_but_for_fading(bright(30.0, 0.0), bright(24.0, 18.0), BASIS).energy == pytest.approx(3.6)
+
+
+@pytest.mark.parametrize("other", [(0.0, 0.0), (3.0, 4.0), (-30.0, -40.0), (40.0, -30.0)])
+def test_what_is_gone_or_another_crystal_has_not_faded(other):
+    one, two = bright(30.0, 40.0), bright(*other)
+    assert difference_but_for_fading(one, two, BASIS).energy == pytest.approx(difference_of(one, two).energy)
 
 
 def test_regions_that_touch():

@@ -43,6 +43,8 @@ class Basis:
         Contrasts and sum → the blurred pattern outside of the beam.
     spectrum : (n,) float64
         Eigenvalues of the covariance between neighbouring tiles over the most negative one.
+    diffuse : (D + 1,) float64
+        Contrasts and sum of what the mean pattern has at every distance from the beam, whatever the direction.
     """
 
     matrix: NDArray[np.float32]
@@ -50,6 +52,7 @@ class Basis:
     covariance: Array
     back: Array
     spectrum: Array
+    diffuse: Array
 
     @property
     def size(self) -> int:
@@ -69,8 +72,21 @@ class Basis:
         result: Array = np.linalg.cholesky(np.linalg.inv(correlation)).T / scale
         return result
 
+    @cached_property
+    def without_diffuse(self) -> Array:
+        """(D, D + 1): contrasts and sum → whitened, at right angles to the diffuse scattering."""
+        whitened = self.whitening @ self.diffuse
+        others: Array = np.linalg.qr(whitened[:, None], mode="complete")[0][:, 1:]
+        return others.T @ self.whitening
 
-def find_basis(strips: list[NDArray[np.float32]], patterns: int, use: NDArray[np.bool_], read_variance: float) -> Basis:
+
+def find_basis(
+    strips: list[NDArray[np.float32]],
+    patterns: int,
+    use: NDArray[np.bool_],
+    read_variance: float,
+    centre: NDArray[np.float64],
+) -> Basis:
     """Return the directions in which tiles of a scan differ.
 
     Parameters
@@ -83,6 +99,8 @@ def find_basis(strips: list[NDArray[np.float32]], patterns: int, use: NDArray[np
         Binned pixels that are compared: outside of the direct beam.
     read_variance : float
         Variance of a binned pixel without electrons, in electrons squared.
+    centre : (2,) float64
+        Of the beam, in binned px.
     """
     shape, flat = use.shape, use.ravel()
     tiles = np.concatenate([strip.reshape(-1, flat.size) for strip in strips]) * flat
@@ -116,7 +134,20 @@ def find_basis(strips: list[NDArray[np.float32]], patterns: int, use: NDArray[np
         covariance=_covariance(whole[:-1], variance),
         back=back,
         spectrum=spectrum,
+        diffuse=whole[:-1] @ _diffuse(raw * flat, use, centre),
     )
+
+
+def _diffuse(mean: Array, use: NDArray[np.bool_], centre: Array) -> Array:
+    """Return the median of a pattern (n_y n_x,) on every ring about the centre, on all pixels in use of the ring."""
+    y, x = np.indices(use.shape)
+    ring = np.rint(np.hypot(y - centre[0], x - centre[1])).astype(np.int64).ravel()
+    pattern = np.zeros(ring.size)
+    used = use.ravel()
+    for number in np.unique(ring[used]):
+        here = used & (ring == number)
+        pattern[here] = np.median(mean[here])
+    return pattern
 
 
 def _blur(patterns: Array, shape: tuple[int, ...]) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, distance_transform_edt, find_objects
 
+from clustem.segmentation.basis import Basis
 from clustem.segmentation.features import Features
 from clustem.segmentation.similarity import UNIQUE, overlap
 
@@ -17,6 +18,8 @@ _NEAREST = (0.5, 1.0)  # positions left out at the boundary, of narrow and of wi
 _PRECISE = 0.08  # standard error of a similarity that is good enough
 NEGLIGIBLE = 0.05  # χ² per electron: between different crystals it is 0.2 to 15
 _STEEPER = 2.0  # times the difference as far inside of both regions, which a jump exceeds
+_ALIKE = 0.8  # similarity from which two patterns may be one that fades
+_FADED = 8.0  # times weaker: less may be the tails of the probe
 _LEAST = 6  # positions of a region that takes part
 _CONTACT = 3  # positions that touch the other region
 _STRIP = 4  # positions of a strip
@@ -34,12 +37,15 @@ class Comparison:
         χ² between the two mean patterns, per electron, plus one standard error: how much they differ at most.
     within : float
         The same as far inside of each region, less one standard error, the smaller of both; 0 if that is not known.
+    faded : float
+        The same as `most`, beyond a factor and diffuse scattering.
     """
 
     similarity: float
     error: float
     most: float = np.inf
     within: float = 0.0
+    faded: float = np.inf
 
 
 def compare_sums(
@@ -93,15 +99,42 @@ class Difference:
     error: float
     chance: float
 
+    @property
+    def most(self) -> float:
+        """Energy plus one standard error."""
+        return max(self.energy + self.error, 0.0)
+
 
 def difference_of(one: RegionSum, two: RegionSum) -> Difference:
     """Return how much the mean patterns of two sets of positions differ."""
-    spread = one.dose / one.count**2 + two.dose / two.count**2
     step = one.total / one.count - two.total / two.count
-    size, electrons = step.size - 1, max((one.total[-1] / one.count + two.total[-1] / two.count) / 2, 1e-12)
-    energy, chance = float(step[:-1] @ step[:-1]) - size * spread, np.sqrt(2 * size) * spread
-    error = np.sqrt(chance**2 + 4 * spread * max(energy, 0.0))
-    return Difference(energy / electrons, float(error) / electrons, float(chance) / electrons)
+    return _difference(step[:-1], one.dose / one.count**2 + two.dose / two.count**2, _electrons(one, two))
+
+
+def difference_but_for_fading(one: RegionSum, two: RegionSum, basis: Basis) -> Difference:
+    """Return how much two mean patterns differ beyond a factor and diffuse scattering, as along thickness fringes.
+
+    What fades to less than an eighth, or is not alike without diffuse scattering, is compared as it is.
+    """
+    a, b = (basis.without_diffuse @ region.total / region.count for region in (one, two))
+    noise_a, noise_b = (region.dose / region.count**2 for region in (one, two))
+    found = compare_sums(a, b, noise_a, noise_b, np.ones(a.size))
+    energy_a, energy_b = (float(v @ v) - v.size * noise for v, noise in ((a, noise_a), (b, noise_b)))
+    if found.similarity + found.error < _ALIKE or not 1 / _FADED**2 < energy_a / energy_b < _FADED**2:
+        return difference_of(one, two)
+    factor = (energy_b / energy_a) ** 0.25
+    return _difference(a * factor - b / factor, noise_a * factor**2 + noise_b / factor**2, _electrons(one, two))
+
+
+def _difference(step: NDArray[np.float64], spread: float, electrons: float) -> Difference:
+    """Return what a difference (D,) whose values have the variance `spread` is, per electron."""
+    energy, chance = float(step @ step) - step.size * spread, float(np.sqrt(2 * step.size)) * spread
+    error = float(np.sqrt(chance**2 + 4 * spread * max(energy, 0.0)))
+    return Difference(energy / electrons, error / electrons, chance / electrons)
+
+
+def _electrons(one: RegionSum, two: RegionSum) -> float:
+    return max(float(one.total[-1] / one.count + two.total[-1] / two.count) / 2, 1e-12)
 
 
 class Strips:
@@ -162,7 +195,8 @@ class Strips:
             inner = [RegionSum.of(values, noise, side) for side in deep]
             within = min(max(0.0, far.energy - far.error) for far in map(difference_of, (one, two), inner))
         across = difference_of(one, two)
-        return Comparison(found.similarity, found.error, max(across.energy + across.error, 0.0), within)
+        faded = difference_but_for_fading(one, two, self.features.basis)
+        return Comparison(found.similarity, found.error, across.most, within, faded.most)
 
     def _window(self, a: int, b: int, reach: float) -> tuple[slice, slice]:
         """Return the part of the scan that both strips lie in."""
@@ -267,6 +301,7 @@ def _bound(strips: Strips, pair: tuple[int, int], similarity: float, background:
     if found is None:
         return -np.inf
     gradient = found.most < max(NEGLIGIBLE, _STEEPER * found.within)
+    gradient |= background not in pair and found.faded < NEGLIGIBLE
     bound = found.similarity - found.error
     return max(bound, similarity + (1.0 - similarity) / (1.0 + found.most)) if gradient else bound
 

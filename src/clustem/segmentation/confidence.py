@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.segmentation.boundaries import NEGLIGIBLE, RegionSum, difference_of, touching
+from clustem.segmentation.boundaries import NEGLIGIBLE, RegionSum, difference_but_for_fading, touching
 from clustem.segmentation.features import Features
 
 _SEED = 20260101
 _RETURNS = 0.3  # overlap from which a region counts as found again
 _SURE = 5.0  # standard errors by which two regions differ in the other half
+_SOME = 2.0  # times a negligible difference: the directions of both halves are the same, so chance looks alike in both
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ def _differ(labels: NDArray[np.int32], features: Features) -> bool:
     regions = labels.astype(np.int64)  # the background is region 0
     for a, b in touching(regions):
         one, two = (RegionSum.of(features.values, features.noise, regions == k) for k in (a, b))
-        found = difference_of(one, two)
-        if found.energy > max(_SURE * found.chance, NEGLIGIBLE):
+        found = difference_but_for_fading(one, two, features.basis)
+        if found.energy > max(_SURE * found.chance, _SOME * NEGLIGIBLE):
             return True
     return False

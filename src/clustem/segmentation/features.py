@@ -112,7 +112,8 @@ def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bo
             "check detector_mask and the beam centre (centre_px), or choose method 'published'"
         )
     silent = (binning.step * binning.scale * survey.noise.read_noise) ** 2  # variance of a cell without electrons
-    basis = find_basis(strips, patterns, use, silent)
+    centre = survey.centre_px / binning.step
+    basis = find_basis(strips, patterns, use, silent, centre)
     values = np.empty((*scan.scan_shape, basis.matrix.shape[1]), np.float32)
 
     def project(block: Block) -> None:
@@ -127,9 +128,7 @@ def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bo
 
     run_pass(scan, project, stage="features")
     noise = np.maximum(values[..., -1].astype(np.float64), 1e-6) + silent * float(basis.matrix[:, -1].sum())
-    return Features(
-        np.ascontiguousarray(values[..., :-1]), noise, basis, binning.cells, survey.centre_px / binning.step
-    )
+    return Features(np.ascontiguousarray(values[..., :-1]), noise, basis, binning.cells, centre)
 
 
 def _always_good(survey: Survey) -> NDArray[np.bool_]:
