@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
+from clustem.crystallography import _agreement_kernels as agreements
 from clustem.crystallography import _dynamical_kernels as dynamical
 from clustem.crystallography import _geometry_kernels as geometry
 from clustem.crystallography import _matching_kernels as matching
@@ -66,9 +68,62 @@ def test_equivalent_orientations_are_chosen_once(compiled: bool) -> None:
 def test_the_relrod_is_a_squared_sinc(compiled: bool) -> None:
     relrod = plain(refining.relrod, compiled)
     for s in (0.0, 0.01, -0.03):
-        assert relrod(s, 40.0, 0.0) == pytest.approx(np.sinc(s * 40) ** 2)  # type: ignore[operator]
+        assert relrod(s, 40.0, 0.0)[0] == pytest.approx(np.sinc(s * 40) ** 2)  # type: ignore[operator]
     swing = np.mean(np.sinc(40 * (0.01 + 0.02 * np.cos(np.linspace(0, np.pi, 20001)))) ** 2)
-    assert relrod(0.01, 40.0, 0.02) == pytest.approx(swing, rel=0.02)  # type: ignore[operator]
+    assert relrod(0.01, 40.0, 0.02)[0] == pytest.approx(swing, rel=0.02)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("swing", [0.0, 0.02])
+def test_the_slopes_of_the_relrod_are_its_derivatives(swing: float) -> None:
+    for s in (1e-6, 0.011, -0.03):
+        _, along, thicker = refining.relrod(s, 40.0, swing)
+        high, low = refining.relrod(s + 1e-6, 40.0, swing)[0], refining.relrod(s - 1e-6, 40.0, swing)[0]
+        assert along == pytest.approx((high - low) / 2e-6, rel=1e-4, abs=1e-3)
+        high, low = (refining.relrod(s, 40.0 * np.exp(step), swing)[0] for step in (1e-5, -1e-5))
+        assert thicker == pytest.approx((high - low) / 2e-5, rel=1e-4, abs=1e-6)
+
+
+def of_peaks(number: int) -> tuple[np.ndarray, ...]:
+    """Return partners, visibility, amplitudes, trust, floor and a place for expected intensities."""
+    partner = np.arange(number) % 5 - 1
+    amplitude, trust = np.array([2.0, 1.0, 0.7, 0.4]), np.array([1.0, 0.9, 1.0, 0.5])
+    return partner, np.arange(number) != 5, amplitude, trust, 0.2, np.zeros(4)
+
+
+@pytest.mark.parametrize("compiled", BOTH)
+def test_the_agreement_is_a_correlation(compiled: bool) -> None:
+    intensity = np.random.default_rng(3).random(10)
+    partner, visible, amplitude, trust, floor, expected = of_peaks(10)
+    value = plain(agreements.agreement, compiled)(intensity, partner, visible, amplitude, trust, floor, expected)  # type: ignore[operator]
+    sums = np.array([intensity[partner == q].sum() for q in range(4)])
+    product = float((amplitude * trust) @ np.sqrt(sums))
+    over = max(0.0, intensity[0] - (floor * sums.sum() / product) ** 2)
+    assert value == pytest.approx(product / np.sqrt((amplitude**2).sum() * (sums.sum() + over)))
+    np.testing.assert_allclose(expected, sums)
+
+
+@pytest.mark.parametrize("compiled", BOTH)
+def test_the_slopes_of_the_agreement_are_its_derivatives(compiled: bool) -> None:
+    random = np.random.default_rng(4)
+    intensity, change = random.random(10) + 0.2, random.normal(size=(10, 3))
+    peaks, gradient, curvature = of_peaks(10), np.zeros(3), np.zeros((3, 3))
+    slopes = plain(agreements.agreement_with_slopes, compiled)
+    slopes(intensity, change, *peaks, gradient, curvature)  # type: ignore[operator]
+    for a in range(3):
+        high, low = (agreements.agreement(intensity + step * change[:, a], *peaks) for step in (1e-6, -1e-6))
+        assert gradient[a] == pytest.approx((high - low) / 2e-6, rel=0.02, abs=6e-3)
+    np.testing.assert_allclose(curvature, curvature.T)
+    assert (np.linalg.eigvalsh(curvature) > 0).all()
+
+
+@pytest.mark.parametrize("compiled", BOTH)
+def test_the_spread_follows_the_curvature(compiled: bool) -> None:
+    covariance, curvature = np.zeros((2, 2)), np.diag([4.0, 16.0, 1.0])
+    spread = plain(agreements.spread_of_tilt, compiled)
+    spread(0.8, 10, curvature, covariance)  # type: ignore[operator]
+    np.testing.assert_allclose(covariance, np.diag([1 / 4, 1 / 16]) * (0.36 / 8))
+    spread(0.8, 10, np.zeros((3, 3)), covariance)  # type: ignore[operator]
+    assert np.isinf(np.diag(covariance)).all()
 
 
 @pytest.mark.parametrize("compiled", BOTH)
@@ -113,29 +168,53 @@ def test_two_beams_scatter_into_each_other_as_the_formula_says(compiled: bool) -
     xi = 1 / (WAVELENGTH * strength)
     coupling = 1j * np.pi * step * WAVELENGTH * strength
     slice_matrix = np.array([[np.cosh(coupling), np.sinh(coupling)], [np.sinh(coupling), np.cosh(coupling)]])
-    intensity = np.zeros((200, 2), np.float32)
+    intensity = np.zeros((1, 200, 2), np.float32)
     run = plain(dynamical.propagate, compiled)
-    run(slice_matrix.astype(np.complex64), np.array([0, error], np.float32), step, intensity)  # type: ignore[operator]
+    run(slice_matrix.astype(np.complex64), np.array([[0, error]]), step, intensity)  # type: ignore[operator]
     t = step * np.arange(1, 201)
     effective = 1 / np.sqrt(xi**-2 + error**2)
-    np.testing.assert_allclose(intensity[:, 1], (effective / xi * np.sin(np.pi * t / effective)) ** 2, atol=2e-3)
-    np.testing.assert_allclose(intensity.sum(axis=1), 1, atol=1e-4)
+    np.testing.assert_allclose(intensity[0, :, 1], (effective / xi * np.sin(np.pi * t / effective)) ** 2, atol=2e-3)
+    np.testing.assert_allclose(intensity[0].sum(axis=1), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("compiled", BOTH)
+def test_the_slopes_of_dynamical_intensities_are_their_derivatives(compiled: bool) -> None:
+    random = np.random.default_rng(5)
+    hermitian = random.normal(size=(6, 6)) + 1j * random.normal(size=(6, 6))
+    slice_matrix = expm(0.02j * (hermitian + hermitian.conj().T)).astype(np.complex64)
+    error, slopes = 0.02 * random.normal(size=6), random.normal(size=(6, 2))
+    error[0], slopes[0] = 0.0, 0.0
+    intensity, change = np.zeros((10, 6), np.float32), np.zeros((10, 6, 2), np.float32)
+    run = plain(dynamical.propagate_with_slopes, compiled)
+    run(slice_matrix, error, slopes, 2.0, intensity, change)  # type: ignore[operator]
+    several = np.zeros((5, 10, 6), np.float32)
+    step = 2e-3 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1], [0, 0]])
+    dynamical.propagate(slice_matrix, error + step @ slopes.T, 2.0, several)
+    np.testing.assert_allclose(intensity, several[4], atol=1e-6)
+    for a in range(2):
+        np.testing.assert_allclose(change[:, :, a], (several[2 * a] - several[2 * a + 1]) / 4e-3, rtol=0.02, atol=2e-3)
 
 
 @pytest.mark.parametrize("compiled", BOTH)
 def test_excitation_errors_have_the_sign_of_the_conventions(compiled: bool) -> None:
-    error = np.empty(2)
+    error, slopes = np.empty(2), np.empty((2, 2))
     excite = plain(dynamical.excite, compiled)
-    excite(np.array([[1.0, 0, 0], [0.6, 0, 0.8]]), np.eye(3), WAVELENGTH, error)  # type: ignore[operator]
+    g = np.array([[1.0, 0, 0], [0.6, 0, 0.8]])
+    excite(g, np.eye(3), WAVELENGTH, error, slopes)  # type: ignore[operator]
     np.testing.assert_allclose(error, [-WAVELENGTH / 2, -(0.8 + WAVELENGTH / 2)], rtol=1e-12)
+    turned, unused = np.empty(2), np.empty((2, 2))
+    for a in range(2):
+        excite(g, from_rotation_vector(1e-6 * np.eye(3)[a]), WAVELENGTH, turned, unused)  # type: ignore[operator]
+        np.testing.assert_allclose((turned - error) / 1e-6, slopes[:, a], atol=1e-5)
 
 
 @pytest.mark.parametrize("compiled", BOTH)
 def test_the_best_thickness_is_the_one_that_agrees(compiled: bool) -> None:
     intensity = np.array([[1, 0.1, 0.1], [0.5, 0.4, 0.1], [0.1, 0.2, 0.7]], np.float32)
-    expected, best = np.zeros(2), np.zeros(2)
-    find = plain(dynamical.best_thickness, compiled)
-    find(intensity, np.array([-1, 0, 1]), np.ones(3, bool), np.array([2.0, 1.0]), np.ones(2), 0.01, 0, expected, best)  # type: ignore[operator]
+    peaks = np.array([-1, 0, 1]), np.array([False, True, True]), np.array([2.0, 1.0]), np.ones(2), 0.01, np.zeros(2)
+    best = np.zeros(2)
+    plain(dynamical.best_thickness, compiled)(intensity, 0, 1, peaks, best)  # type: ignore[operator]
     assert best[1] == 1
     assert best[0] == pytest.approx(1, abs=1e-6)
-    np.testing.assert_allclose(expected, [0.4, 0.1], rtol=1e-6)
+    plain(dynamical.best_thickness, compiled)(intensity, 0, 2, peaks, best)  # type: ignore[operator]
+    assert best[1] == 0

@@ -87,9 +87,11 @@ def test_the_dynamical_fit_finds_its_own_patterns() -> None:
         beams = Beams.near(
             structure_factors(gold, max_g=1.9), rotation(seed), WAVELENGTH, reach=0.12, length=1.9, most=79
         ).with_incident()
-        error, intensity = np.empty(len(beams.g), np.float32), np.empty((25, len(beams.g)), np.float32)
-        excite(beams.g, rotation(seed), WAVELENGTH, error)
-        propagate(scattering.slice_matrix(beams.hkl, 2.0), error, 2.0, intensity)
+        error, slopes = np.empty(len(beams.g)), np.empty((len(beams.g), 2))
+        excite(beams.g, rotation(seed), WAVELENGTH, error, slopes)
+        several = np.empty((1, 25, len(beams.g)), np.float32)
+        propagate(scattering.slice_matrix(beams.hkl, 2.0), error[None], 2.0, several)
+        intensity = several[0]
         assert intensity.sum(axis=1) == pytest.approx(1, abs=1e-4)  # no electron is lost
         bright = (intensity[-1] > 1e-4) & beams.g.any(axis=1)
         patterns.append(((beams.g[bright] @ rotation(seed).T)[:, :2], 1e4 * intensity[-1][bright].astype(float)))

@@ -1,4 +1,8 @@
-"""Compiled loops of dynamical diffraction: arrays and scalars in, arrays filled."""
+"""Compiled loops of dynamical diffraction: arrays and scalars in, arrays filled.
+
+In all of them slice_matrix (N, N) complex64 is the effect of one slice on the beams; beam 0 is the incident one.
+Between the slices beams propagate with their excitation errors, the distances from the Ewald sphere.
+"""
 
 from __future__ import annotations
 
@@ -8,74 +12,159 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.compiling import compiled
+from clustem.crystallography._agreement_kernels import agreement, agreement_with_slopes, climbing_step
+from clustem.crystallography._geometry_kernels import tilted
 
 Array = NDArray[Any]
+Peaks = tuple[Array, Array, Array, Array, float, Array]
+
+_STILL = 3e-5  # gain of the agreement that counts as none
 
 
 @compiled()
-def excite(g: Array, matrix: Array, wavelength: float, error: Array) -> None:
-    """Fill error (N,) with the distances of g (N, 3), turned by matrix (3, 3), from the Ewald sphere."""
+def excite(g: Array, matrix: Array, wavelength: float, error: Array, slopes: Array) -> None:
+    """Fill error (N,) of g (N, 3), turned by matrix (3, 3), and its derivatives (N, 2) in tilts about x and y."""
     for j in range(g.shape[0]):
+        x = matrix[0, 0] * g[j, 0] + matrix[0, 1] * g[j, 1] + matrix[0, 2] * g[j, 2]
+        y = matrix[1, 0] * g[j, 0] + matrix[1, 1] * g[j, 1] + matrix[1, 2] * g[j, 2]
         z = matrix[2, 0] * g[j, 0] + matrix[2, 1] * g[j, 1] + matrix[2, 2] * g[j, 2]
-        square = g[j, 0] * g[j, 0] + g[j, 1] * g[j, 1] + g[j, 2] * g[j, 2]
-        error[j] = -(z + 0.5 * wavelength * square)
+        error[j] = -(z + 0.5 * wavelength * (x * x + y * y + z * z))
+        slopes[j, 0], slopes[j, 1] = -y, x
 
 
 @compiled()
 def propagate(slice_matrix: Array, error: Array, slice_thickness: float, intensity: Array) -> None:
-    """Fill intensity (slices, N) of all beams below every slice; beam 0 is the incident one.
-
-    slice_matrix (N, N) complex64 is the effect of one slice on the beams; between, they propagate in half slices with
-    their excitation errors (N,).
-    """
-    wave = np.zeros(error.size, np.complex64)
-    wave[0] = 1.0
-    half = np.exp(1j * np.pi * slice_thickness * error).astype(np.complex64)
-    whole = half * half
-    wave *= half
-    for n in range(intensity.shape[0]):
-        wave = np.dot(slice_matrix, wave)
-        for j in range(error.size):
-            intensity[n, j] = wave[j].real ** 2 + wave[j].imag ** 2
-        wave *= whole
+    """Fill intensity (T, slices, N) of all beams below every slice, for errors (T, N) of several orientations."""
+    number = error.shape[1]
+    whole = np.ascontiguousarray(np.exp(2j * np.pi * slice_thickness * error.T).astype(np.complex64))
+    wave, after = np.zeros(whole.shape, np.complex64), np.empty(whole.shape, np.complex64)
+    wave[0] = 1.0  # on the Ewald sphere, whatever the orientation
+    for n in range(intensity.shape[1]):
+        np.dot(slice_matrix, wave, after)
+        for j in range(number):
+            for c in range(error.shape[0]):
+                intensity[c, n, j] = after[j, c].real ** 2 + after[j, c].imag ** 2
+                wave[j, c] = whole[j, c] * after[j, c]
 
 
 @compiled()
-def best_thickness(
-    intensity: Array,
-    partner: Array,
-    visible: Array,
-    amplitude: Array,
-    trust: Array,
-    floor: float,
-    first: int,
-    expected: Array,
-    best: Array,
+def propagate_with_slopes(
+    slice_matrix: Array, error: Array, slopes: Array, slice_thickness: float, intensity: Array, change: Array
 ) -> None:
-    """Fill best (2,) with the largest agreement of intensity (slices, N) from slice `first` on, and its slice.
+    """Fill intensity (slices, N) of beams with errors (N,), and its derivatives (slices, N, 2) in two parameters.
 
-    Each beam belongs to its partner among the peaks, −1 = none; those without count against the slice as far as they
-    exceed what an amplitude of `floor` would be. amplitude and trust (n,) are those of the peaks; expected (n,) is
-    filled for the best slice.
+    slopes (N, 2) are the derivatives of the errors.
     """
-    measured = 0.0
-    for q in range(amplitude.size):
-        measured += amplitude[q] * amplitude[q]
+    number = error.size
+    whole = np.exp(2j * np.pi * slice_thickness * error).astype(np.complex64)
+    turn = (2j * np.pi * slice_thickness * slopes).astype(np.complex64)
+    wave, after = np.zeros((number, 3), np.complex64), np.empty((number, 3), np.complex64)
+    wave[0, 0] = 1.0
+    for n in range(intensity.shape[0]):
+        np.dot(slice_matrix, wave, after)
+        for j in range(number):
+            here = after[j, 0]
+            intensity[n, j] = here.real**2 + here.imag**2
+            wave[j, 0] = whole[j] * here
+            for a in range(2):
+                there = after[j, a + 1]
+                change[n, j, a] = 2.0 * (here.real * there.real + here.imag * there.imag)
+                wave[j, a + 1] = whole[j] * (there + turn[j, a] * here)
+
+
+@compiled()
+def best_thickness(intensity: Array, first: int, stride: int, peaks: Peaks, best: Array) -> None:
+    """Fill best (2,) with the largest agreement of intensity (slices, N), and its slice, `first` or a stride after it.
+
+    peaks: partner (N,), visible (N,), amplitude (n,), trust (n,), floor, expected (n,); see `_agreement_kernels`.
+    """
+    partner, visible, amplitude, trust, floor, expected = peaks
     best[0], best[1] = -1.0, first
-    for n in range(first, intensity.shape[0] + 1):
-        row = intensity[n if n < intensity.shape[0] else int(best[1])]  # at last the best once more, for `expected`
-        expected[:] = 0.0
-        for j in range(1, row.size):
-            if partner[j] >= 0:
-                expected[partner[j]] += row[j]
-        product, model = 0.0, 0.0
-        for q in range(amplitude.size):
-            product += amplitude[q] * trust[q] * np.sqrt(expected[q])
-            model += expected[q]
-        faint = (floor * model / product) ** 2 if product > 0.0 else 0.0
-        for j in range(1, row.size):
-            if partner[j] < 0 and visible[j]:
-                model += max(0.0, row[j] - faint)
-        value = product / np.sqrt(measured * model) if model > 0.0 and measured > 0.0 else 0.0
+    for n in range(first, intensity.shape[0], stride):
+        value = agreement(intensity[n], partner, visible, amplitude, trust, floor, expected)
         if value > best[0]:
             best[0], best[1] = value, n
+
+
+@compiled()
+def look_around(
+    slice_matrix: Array,
+    g: Array,
+    matrix: Array,
+    tilts: Array,
+    wavelength: float,
+    slice_thickness: float,
+    slices: tuple[int, int],
+    peaks: Peaks,
+    values: Array,
+) -> None:
+    """Fill values (T,) with the agreement of matrix (3, 3), tilted by tilts (T, 2) radians, at the best thickness.
+
+    g (N, 3) are the beams; slices are the first one that counts, and their number; every second one is looked at.
+    """
+    number, best = g.shape[0], np.empty(2)
+    error, slopes = np.empty((tilts.shape[0], number)), np.empty((number, 2))
+    for c in range(tilts.shape[0]):
+        excite(g, tilted(matrix, tilts[c, 0], tilts[c, 1]), wavelength, error[c], slopes)
+    intensity = np.empty((tilts.shape[0], slices[1], number), np.float32)
+    propagate(slice_matrix, error, slice_thickness, intensity)
+    for c in range(tilts.shape[0]):
+        best_thickness(intensity[c], slices[0], 2, peaks, best)
+        values[c] = best[0]
+
+
+@compiled()
+def climb(
+    slice_matrix: Array,
+    g: Array,
+    matrix: Array,
+    wavelength: float,
+    slice_thickness: float,
+    slices: tuple[int, int],
+    rounds: int,
+    longest: Array,
+    peaks: Peaks,
+    bright: Array,
+    best: Array,
+    curvature: Array,
+) -> None:
+    """Tilt matrix (3, 3) to the best agreement; fill best (2,) with it and its slice, bright (N,) with intensities.
+
+    g (N, 3) are the beams; slices are the first one that counts, and their number; longest (3,) are the longest steps
+    of both tilts and of the slice in one of the `rounds`. curvature (3, 3) is filled with minus that of the agreement in
+    them. The method is that of Levenberg and Marquardt, doi 10.1137/0111030, but all slices are looked at in every
+    round.
+    """
+    partner, visible, amplitude, trust, floor, expected = peaks
+    number, damping = g.shape[0], 0.01
+    error, slopes = np.empty(number), np.empty((number, 2))
+    intensity = np.empty((slices[1], number), np.float32)
+    change = np.empty((slices[1], number, 2), np.float32)
+    local, gradient, step = np.empty((number, 3)), np.zeros(3), np.zeros(3)
+    trial, trial_best, trial_gradient, trial_curvature = matrix.copy(), np.zeros(2), np.zeros(3), np.zeros((3, 3))
+    best[0] = -1.0
+    for _ in range(rounds):
+        excite(g, trial, wavelength, error, slopes)
+        propagate_with_slopes(slice_matrix, error, slopes, slice_thickness, intensity, change)
+        best_thickness(intensity, slices[0], 1, peaks, trial_best)
+        gain = trial_best[0] - best[0]
+        if gain > 0.0:
+            n = int(trial_best[1])
+            above, below = max(n - 1, 0), min(n + 1, slices[1] - 1)
+            for j in range(number):
+                bright[j] = intensity[n, j]
+                local[j, 0], local[j, 1] = change[n, j, 0], change[n, j, 1]
+                local[j, 2] = (intensity[below, j] - intensity[above, j]) / (below - above)
+            agreement_with_slopes(
+                bright, local, partner, visible, amplitude, trust, floor, expected, trial_gradient, trial_curvature
+            )
+            best[:], matrix[:], gradient[:], curvature[:] = trial_best, trial, trial_gradient, trial_curvature
+            damping *= 0.2
+            if gain < _STILL:
+                break
+        else:
+            damping = max(0.1, 8.0 * damping)
+            if damping > 1e3:
+                break
+        climbing_step(gradient, curvature, damping, longest, step)
+        trial[:] = tilted(matrix, step[0], step[1])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.crystallography._geometry_kernels import tilted
 from clustem.crystallography.crystals import Crystal
+from clustem.crystallography.dynamical_refining import refine_dynamical
 from clustem.crystallography.matching import Templates, make_templates, match_pattern
 from clustem.crystallography.misfit import misfit, model_error
 from clustem.crystallography.pattern import Pattern
-from clustem.crystallography.refining import Beam, Fit, refine_dynamical, refine_kinematic
+from clustem.crystallography.refining import Beam, Fit, refine_kinematic
 from clustem.crystallography.rotations import HALF_TURN, misorientation_deg
 from clustem.crystallography.scattering import Scattering
 from clustem.crystallography.structure_factors import Reflections, structure_factors
@@ -23,12 +23,10 @@ Array = NDArray[np.float64]
 _MATCHED_LENGTH = 1.6  # 1/Å; longer reflections say little about where the zone is and make templates slow
 _REFINED_LENGTH = 2.4
 _SAME_DEG = 1.5  # orientations nearer to each other than this are one candidate
-_STARTS = 12  # matches that are refined
+_STARTS = 8  # matches that are refined
 _TURNED = 3  # of these, the best ones are also tried turned by 180° about the beam
-_KEPT = 6  # refined matches that are looked at dynamically
-_POLISHED = 2  # best ones that are fitted again from around them: tilt and thickness make local optima
-_BESIDE = 0.015 * np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])  # radians
-_TRUSTED = 2  # of these, the ones that matched best before they were refined
+_KEPT = 4  # refined matches that are looked at dynamically, at most
+_BEHIND = 0.1  # agreement by which they may be behind the best one: dynamical intensities change it by less
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,17 +92,13 @@ def improve(pattern: Pattern, library: Library, starts: Array, *, beam: Beam) ->
     ranked = _distinct(sorted(fits, key=lambda fit: -fit.score), library.crystal)
     if library.scattering is None:
         return ranked
-    # a simplex may end beside the optimum, so the best matches stay, whatever became of them
-    fits = _distinct([*ranked[: _KEPT - _TRUSTED], *fits[:_TRUSTED], *ranked[_KEPT - _TRUSTED :]], library.crystal)
-    fits = [_dynamical(pattern, library, fit, beam) for fit in fits[:_KEPT]]
+    near = [fit for fit in ranked if fit.score > ranked[0].score - _BEHIND]
+    fits = [_dynamical(pattern, library, fit, beam) for fit in near[:_KEPT]]
     error = model_error(pattern, fits)
-    for best in sorted(fits, key=lambda fit: misfit(pattern, fit, error))[:2]:
-        turned = refine_kinematic(pattern, library.reflections, HALF_TURN @ best.rotation, beam=beam)
-        if all(_apart(turned, fit, library.crystal) > _SAME_DEG for fit in fits):
-            fits.append(_dynamical(pattern, library, turned, beam))
-    for best in sorted(fits, key=lambda fit: misfit(pattern, fit, error))[:_POLISHED]:
-        around = [replace(best, rotation=tilted(best.rotation, x, y)) for x, y in _BESIDE]
-        fits += [_dynamical(pattern, library, start, beam) for start in around]
+    best = min(fits, key=lambda fit: misfit(pattern, fit, error))
+    turned = refine_kinematic(pattern, library.reflections, HALF_TURN @ best.rotation, beam=beam)
+    if all(_apart(turned, fit, library.crystal) > _SAME_DEG for fit in fits):
+        fits.append(_dynamical(pattern, library, turned, beam))
     return fits
 
 

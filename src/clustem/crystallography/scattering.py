@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import expm
 
 from clustem.crystallography.crystals import Crystal
 from clustem.crystallography.structure_factors import Reflections, structure_factors
 
 _REST_KEV = 510.99895  # energy of an electron at rest
+_NEGLIGIBLE = 1e-7  # of the amplitude of a beam
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,7 +46,11 @@ class Scattering:
         known = (np.abs(difference) <= most).all(axis=-1)
         place = np.clip(difference, -most, most) + most
         interaction = np.where(known, self.coefficients[tuple(np.moveaxis(place, -1, 0))], 0)
-        matrix: NDArray[np.complex64] = expm(1j * np.pi * thickness * self.wavelength * interaction).astype(
-            np.complex64
-        )
+        generator = (1j * np.pi * thickness * self.wavelength * interaction).astype(np.complex64)
+        matrix: NDArray[np.complex64] = np.eye(len(hkl), dtype=np.complex64) + generator
+        term, order = generator, 1
+        while np.abs(term).max() > _NEGLIGIBLE:  # slices are thin, so that the series of the exponential is short
+            order += 1
+            term = term @ generator / np.float32(order)
+            matrix += term
         return matrix

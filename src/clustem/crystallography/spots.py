@@ -96,3 +96,12 @@ def fit_plane(
         pairing.flat, len(pairing.flat), pairing.partner, weight, pattern.g, pattern.precision, stiffness, found
     )
     return kernels.turn_about_beam(rotation, found[0]), found[1:]
+
+
+def hexagonal(step: float, radius: float) -> Array:
+    """Return points (n, 2) within a radius of the origin, every one a step from its six neighbours."""
+    most = int(radius / step) + 1
+    i, j = np.mgrid[-2 * most : 2 * most + 1, -most - 1 : most + 2].reshape(2, -1)
+    points = step * np.stack([i + 0.5 * j, np.sqrt(0.75) * j], axis=1)
+    inside: Array = points[np.hypot(*points.T) <= radius * (1 + 1e-9)]
+    return inside

@@ -1,0 +1,115 @@
+"""The fit of an orientation to the peaks of a pattern with beams that scatter into each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.crystallography import _agreement_kernels as agreements
+from clustem.crystallography import _dynamical_kernels as kernels
+from clustem.crystallography import _geometry_kernels as geometry
+from clustem.crystallography.pattern import Pattern
+from clustem.crystallography.refining import LAST_RADIUS, STIFFNESS, Beam, Fit, gather
+from clustem.crystallography.scattering import Scattering
+from clustem.crystallography.spots import Beams, Pairing, fit_plane, hexagonal
+from clustem.crystallography.structure_factors import Reflections
+
+Array = NDArray[np.float64]
+
+_SLICE = 2.0  # Å; thinner slices change no intensity by more than a hundredth
+_SLICES = 4, 60  # the thinnest crystal is one slice more than the first; the thickest is 12 nm
+_MARGIN = 15  # slices more than the best ones that are looked at in the end
+_MOST_BEAMS = 56
+_REACH = 0.12  # 1/Å; beams farther from the Ewald sphere exchange next to nothing
+_LENGTH = 1.9  # 1/Å
+_STEP = 0.005  # radians between the tilts that are looked at
+_AROUND = 0.02  # radians; how far they are from the start at most
+_PLACES = 3  # best ones of them from which the fit climbs
+_ROUNDS = 2, 6  # of climbing: from each of them, and from the best after the plane is fitted again
+_LONGEST = np.array([0.006, 0.006, 5.0])  # steps of the tilts in radians and of the slice in one round
+_FAR = 0.008  # radians; after a longer way, all is looked at once more around the new place
+_HOPS = 3
+_TILTS = hexagonal(_STEP, _AROUND)
+_NEIGHBOURS = np.hypot(*(_TILTS[:, None] - _TILTS).transpose(2, 0, 1)) < 1.1 * _STEP
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Place:
+    """An orientation that was climbed to: its intensities (N,), agreement and slice, and minus the curvature (3, 3)."""
+
+    rotation: Array
+    bright: Array
+    agreement: float
+    slice: int
+    curvature: Array
+
+
+def refine_dynamical(
+    pattern: Pattern, reflections: Reflections, scattering: Scattering, start: Fit, *, beam: Beam
+) -> Fit:
+    """Fit tilts and thickness, up to 12 nm, once more, with beams that scatter into each other.
+
+    There may be several local optima, so that tilts within 1.1° are looked at first, and again around what is found if
+    that is another half of a degree away.
+    """
+    fit = start
+    for hop in range(_HOPS):
+        next_fit = _hop(pattern, reflections, scattering, fit, beam)
+        if hop > 0 and next_fit.score <= fit.score:
+            break
+        way = float(np.arccos(np.clip(next_fit.rotation[2] @ fit.rotation[2], -1, 1)))
+        fit = next_fit
+        if way < _FAR:
+            break
+    return fit
+
+
+def _hop(pattern: Pattern, reflections: Reflections, scattering: Scattering, start: Fit, beam: Beam) -> Fit:
+    beams = Beams.near(
+        reflections, start.rotation, beam.wavelength, reach=_REACH, length=_LENGTH, most=_MOST_BEAMS - 1
+    ).with_incident()
+    light = scattering.slice_matrix(beams.hkl, _SLICE), beams.g
+    pairing = Pairing.of(pattern, beams.g, start.rotation, start.strain, radius=LAST_RADIUS)
+    peaks = _peaks(pattern, pairing)
+    values = np.empty(len(_TILTS))
+    kernels.look_around(*light, start.rotation, _TILTS, beam.wavelength, _SLICE, _SLICES, peaks, values)
+    highest = np.flatnonzero(values >= np.where(_NEIGHBOURS, values, -1.0).max(axis=1))
+    highest = highest[np.argsort(-values[highest], kind="stable")[:_PLACES]]
+    starts = [geometry.tilted(start.rotation, *_TILTS[at]) for at in highest]
+    places = [_climb(light, matrix, beam.wavelength, _SLICES[1], _ROUNDS[0], peaks) for matrix in starts]
+    best = max(places, key=lambda place: place.agreement)
+    pairing = Pairing.of(pattern, beams.g, best.rotation, start.strain, radius=LAST_RADIUS)
+    weight = np.sqrt(best.bright)
+    weight[0] = 0.0
+    weight /= max(weight.max(), 1e-30)
+    matrix, strain = fit_plane(pattern, pairing, best.rotation, weight=weight, stiffness=STIFFNESS)
+    pairing = Pairing.of(pattern, beams.g, matrix, strain, radius=LAST_RADIUS)
+    slices = min(_SLICES[1], best.slice + _MARGIN)
+    last = _climb(light, matrix, beam.wavelength, slices, _ROUNDS[1], _peaks(pattern, pairing))
+    covariance = np.zeros((2, 2))
+    agreements.spread_of_tilt(last.agreement, len(pattern.g), last.curvature, covariance)
+    thickness = _SLICE * (last.slice + 1)
+    return gather(pattern, beams, pairing, last.bright, last.rotation, thickness, strain, last.agreement, covariance)
+
+
+def _climb(
+    light: tuple[NDArray[np.complex64], Array],
+    rotation: Array,
+    wavelength: float,
+    slices: int,
+    rounds: int,
+    peaks: kernels.Peaks,
+) -> _Place:
+    matrix, bright, best, curvature = rotation.copy(), np.zeros(len(light[1])), np.zeros(2), np.zeros((3, 3))
+    kernels.climb(
+        *light, matrix, wavelength, _SLICE, (_SLICES[0], slices), rounds, _LONGEST, peaks, bright, best, curvature
+    )
+    return _Place(matrix, bright, float(best[0]), int(best[1]), curvature)
+
+
+def _peaks(pattern: Pattern, pairing: Pairing) -> kernels.Peaks:
+    """Return what the compiled loops know of the peaks."""
+    floor = float(np.sqrt(pattern.floor))
+    return pairing.partner, pairing.visible, pattern.amplitude, pairing.trust, floor, np.empty(len(pattern.g))
