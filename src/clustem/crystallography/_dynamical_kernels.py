@@ -131,8 +131,8 @@ def climb(
     """Tilt matrix (3, 3) to the best agreement; fill best (2,) with it and its slice, bright (N,) with intensities.
 
     g (N, 3) are the beams; slices are the first one that counts, and their number; longest (3,) are the longest steps
-    of both tilts and of the slice in one of the `rounds`. curvature (3, 3) is filled with minus that of the agreement in
-    them. The method is that of Levenberg and Marquardt, doi 10.1137/0111030, but all slices are looked at in every
+    of both tilts and of the slice in one of the `rounds`. curvature (3, 3) is filled with minus that of the agreement
+    in them. The method is that of Levenberg and Marquardt, doi 10.1137/0111030, but all slices are looked at in every
     round.
     """
     partner, visible, amplitude, trust, floor, expected = peaks
