@@ -68,6 +68,7 @@ def test_reasons_are_given_where_nothing_has_an_orientation(four_domains):
     text = " ".join(section.sentences)
     assert "0 of 4 domains have an orientation" in text
     assert "4 without: no crystal explains the peaks." in text
+    assert [name for name, _ in crystallography_figures(results)] == ["strain", "indexed"]
     assert section.boundaries == ["4 boundaries, none of them between two orientations of one phase."]
     assert section.boundary_rows == []
 

@@ -3,10 +3,18 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.offsetbox import AnchoredOffsetbox, TextArea
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 
 from clustem.calibration import Calibration
-from clustem.reporting.layout import STYLE, colour_range, round_locator, scale_bar_length, scan_panels, styled
+from clustem.reporting.layout import (
+    STYLE,
+    colour_range,
+    legend_below,
+    round_locator,
+    scale_bar_length,
+    scan_panels,
+    styled,
+)
 from clustem.reporting.maps import plot_scan_images
 
 
@@ -101,3 +109,26 @@ def test_styled_keeps_name_and_docstring():
 
     assert styled(plot_nothing).__doc__ == "Nothing."
     assert styled(plot_nothing).__name__ == "plot_nothing"
+
+
+@pytest.mark.parametrize(("shape", "columns"), [((30, 30), 3), ((90, 20), 3), ((10, 90), 1)])
+def test_groups_of_three_stay_together(shape, columns):
+    _, panels = scan_panels(["a", "b", "c", "d", "e", "f"], shape, Calibration(), colour_bars=True, most_columns=3)
+    tops = [round(axes.get_position().y1, 6) for axes in panels]
+    assert [tops.count(top) for top in sorted(set(tops))] == [columns] * (6 // columns)
+
+
+def test_long_titles_make_fewer_columns_rather_than_wider_pages():
+    titles = ["Standard error of the rotation"] * 4
+    for page_width in (10.4, 6.9):
+        figure, _ = scan_panels(titles, (90, 20), Calibration(), colour_bars=True, page_width=page_width)
+        assert figure.get_figwidth() <= page_width
+
+
+def test_a_legend_below_moves_nothing_but_the_lower_edge():
+    figure, (axes,) = scan_panels(["a"], (20, 20), Calibration(), colour_bars=False)
+    before, height = axes.get_window_extent().size / figure.dpi, figure.get_figheight()
+    legend_below(figure, [Patch(label=name) for name in "abcdefgh"])
+    assert figure.get_figheight() > height
+    assert axes.get_window_extent().size / figure.dpi == pytest.approx(before)
+    assert len(figure.legends) == 1

@@ -36,15 +36,13 @@ def test_ambiguous_domains_are_hatched_and_the_legend_says_so(four_domains):
     x, y = patch.get_path().vertices.T
     assert (x.min(), x.max()) == (7.5, 15.5)  # domain 2, upper right
     assert (y.min(), y.max()) == (-0.5, 5.5)
-    legend = next(axes.get_legend() for axes in figure.axes if axes.get_legend())
-    assert [text.get_text() for text in legend.get_texts()] == ["ambiguous orientation", "unassigned"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ambiguous orientation", "unassigned"]
 
 
 def test_without_orientations_all_is_grey(four_domains):
     figure = plot_orientation_maps(orientations_by_hand(4, none=True), four_domains.domains)
     assert not hatched(figure.axes[0])
-    legend = next(axes.get_legend() for axes in figure.axes if axes.get_legend())
-    assert "no orientation" in [text.get_text() for text in legend.get_texts()]
+    assert "no orientation" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_one_crystal_has_no_map_of_phases(four_domains):

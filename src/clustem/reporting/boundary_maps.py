@@ -38,6 +38,7 @@ _COLOURS = "viridis"
 _INSIDE = (0.97, 0.97, 0.97)
 _SURE, _UNSURE = 2.2, 0.9  # widths of lines, points
 _BIN_DEG = 5.0
+_WIDTH = 6.2  # inches, of the map, unless the scan is wide
 
 
 @drawn_on
@@ -63,7 +64,7 @@ def plot_boundary_map(sheet: Sheet, table: pd.DataFrame, domains: Domains) -> Fi
         labels.shape,
         domains.calibration,
         colour_bars=True,
-        page_width=min(sheet.width, 6.2),
+        page_width=sheet.width if labels.shape[1] > 2 * labels.shape[0] else min(sheet.width, _WIDTH),
         ticks=sheet.ticks,
     )
     colours = np.ones((domains.number + 1, 4))

@@ -78,7 +78,7 @@ def describe_crystallography(results: Results) -> Section | None:
 def crystallography_figures(results: Results, adapt: Adapt = lambda plot: plot) -> Iterator[tuple[str, Figure]]:
     """Make the figures one after the other, those that have something to show; `adapt` puts plots on another sheet."""
     domains, peaks, orientations, strain = results.domains, results.peaks, results.orientations, results.strain
-    if orientations is not None:
+    if orientations is not None and orientations.found.any():
         yield "orientations", adapt(plot_orientation_maps)(orientations, domains)
         yield "phases", adapt(plot_phase_map)(orientations, domains)
         table = misorientation_table(orientations, domains)
@@ -109,7 +109,7 @@ def _found(peaks: Peaks, orientations: Orientations | None) -> Iterator[str]:
     unsure = int((orientations.ambiguous & found).sum())
     yield (
         f"{int(found.sum())} of {_amount(number, 'domain')} {'have' if found.sum() != 1 else 'has'} an orientation, "
-        f"{unsure} of them ambiguous: another orientation explains the pattern nearly as well."
+        f"{unsure} of them ambiguous{': another explains the pattern nearly as well' * (unsure > 0)}."
     )
     for reason, count in Counter(orientations.reason[~found].tolist()).most_common():
         yield f"{count} without: {reason}."
@@ -141,6 +141,8 @@ def _strained(strain: Strain) -> Iterator[str]:
 def _boundaries(table: pd.DataFrame) -> Iterator[str]:
     """Say how many boundaries there are, and which coincidences."""
     known = table[np.isfinite(table["misorientation_deg"])]
+    if not len(table):
+        return
     if not len(known):
         yield f"{_amount(len(table), 'boundary')}, none of them between two orientations of one phase."
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import ParamSpec
@@ -29,7 +30,7 @@ PAGE_WIDTH = 10.4  # inches; the report shows 100 CSS px per inch
 PANEL_HEIGHT = 4.3  # inches, the most an image may have
 MOST_ELONGATED = 10.0  # beyond this ratio of sides the short side is stretched, or it would be a hairline
 LEGEND_ENTRY = (1.9, 0.17)  # width and height in inches
-NARROWEST = 1.85  # inches that a panel with its title and scale bar takes at least
+LETTER = 0.07  # inches, of a title
 MISSING = "#e8384f"  # no value; occurs in none of the colour maps used
 STYLE = {
     "font.size": 8,
@@ -73,8 +74,9 @@ def scan_panels(
     """Return a figure with one panel per title for images of a scan, each with its scale bar below.
 
     Panels have the shape of the scanned area, taken from the scan step where it is known. They stand in one column
-    for wide scans, in `most_columns` for others, side by side for tall ones. Sides more unequal than 10:1 are stretched
-    to that, which the title then says. Axes count scan positions, origin upper left; without `ticks` they do not.
+    for wide scans, in `most_columns` for others, two columns becoming four for tall ones. Sides more unequal than 10:1
+    are stretched to that, which the title then says. Axes count scan positions, origin upper left; without `ticks` they
+    do not.
     """
     step_y, step_x = calibration.scan_step_yx_nm or (1.0, 1.0)
     true = shape[0] * step_y / (shape[1] * step_x)
@@ -82,9 +84,10 @@ def scan_panels(
     if not math.isclose(ratio, true):
         short, times = ("y", ratio / true) if ratio > true else ("x", true / ratio)
         titles = [f"{title}\n{short} stretched {times:.3g}×" for title in titles]
-    tall = min(4, int(page_width / NARROWEST))
-    columns = min(len(titles), 1 if ratio < 0.4 else most_columns if ratio < 2.5 else tall)
     left = 0.75 if ratio >= 2.5 else 0.42 if ticks else 0.1  # the text of the scale bar is left of it
+    fitting = max(1, int(page_width / (left + LETTER * _letters(titles))))
+    tall = most_columns if most_columns > 2 else 4
+    columns = min(len(titles), fitting, 1 if ratio < 0.4 else most_columns if ratio < 2.5 else tall)
     right = 0.72 if colour_bars else 0.15
     figure, panels = panel_grid(titles, ratio, columns=columns, left=left, right=right, page_width=page_width)
     for axes in panels:
@@ -116,8 +119,7 @@ def panel_grid(
     width = min(page_width / columns - left - right, PANEL_HEIGHT / ratio)
     height = width * ratio
     rows = -(-len(titles) // columns)
-    letters = max(len(line) for title in titles for line in title.split("\n"))
-    cell = (left + max(width + right, 0.07 * letters), top + height + bottom)
+    cell = (left + max(width + right, LETTER * _letters(titles)), top + height + bottom)
     figure = Figure(figsize=(columns * cell[0], rows * cell[1]))
     panels = []
     for index, title in enumerate(titles):
@@ -126,6 +128,12 @@ def panel_grid(
         axes.set_title(title, loc="left")
         panels.append(axes)
     return figure, panels
+
+
+def _letters(titles: Sequence[str]) -> int:
+    """Return the number of letters of the longest line; of mathematics only what is between the braces."""
+    plain = [re.sub(r"\$[^{$]*\{?([^}$]*)\}?\$", r"\1 ", title) for title in titles]
+    return max(len(line) for title in plain for line in title.split("\n"))
 
 
 def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clustem.crystallography import Crystal, Orientations
 from clustem.reporting.colours import PALETTE, UNASSIGNED
-from clustem.reporting.layout import add_axes, add_colour_bar, scan_panels
+from clustem.reporting.layout import add_axes, add_colour_bar, legend_below, scan_panels
 from clustem.reporting.maps import draw_contours, number_domains
 from clustem.reporting.orientation_colours import NOT_ORIENTED, SAMPLE_AXES, draw_key, orientation_colours
 from clustem.reporting.sheets import Sheet, drawn_on
@@ -58,31 +58,25 @@ def plot_orientation_maps(sheet: Sheet, orientations: Orientations, domains: Dom
         hatch(axes, domains, orientations.ambiguous & orientations.found)
         if name == "z":
             number_domains(axes, labels, colours)
-    _draw_keys(figure, panels[-1], orientations, domains)
+    _draw_keys(figure, panels[-1], orientations)
+    legend_below(figure, map_legend(orientations, domains))
     return figure
 
 
-def _draw_keys(figure: Figure, panel: Axes, orientations: Orientations, domains: Domains) -> None:
-    """Put the keys of all phases that were found in the place of a panel, and what hatching and greys mean below."""
+def _draw_keys(figure: Figure, panel: Axes, orientations: Orientations) -> None:
+    """Put the keys of all phases that were found in the place of a panel."""
     left, top, width, height = _place(figure, panel)
     panel.remove()
     found = [crystal for crystal in orientations.crystals if (orientations.phase == crystal.name).any()]
-    handles = map_legend(orientations, domains)
-    below = 0.18 * len(handles) + 0.1
-    columns = int(np.ceil(np.sqrt(len(found) * max(width / max(height - below, 0.5), 0.2)))) if found else 1
+    columns = max(1, min(len(found), round(np.sqrt(len(found) * width / height))))
     rows = -(-len(found) // columns)
     for number, crystal in enumerate(found):
         row, column = divmod(number, columns)
-        cell = width / columns, max(height - below, 0.6) / rows
+        cell = width / columns, height / rows
         size = max(min(cell[0] - 0.3, cell[1] - 0.35, 2.8), 0.3)
-        middle = left + (column + 0.5) * cell[0], top + row * cell[1] + 0.2 + size / 2
-        axes = add_axes(figure, middle[0] - size / 2, middle[1] - size / 2, size, size)
+        axes = add_axes(figure, left + (column + 0.5) * cell[0] - size / 2, top + row * cell[1] + 0.2, size, size)
         draw_key(axes, crystal)
         axes.set_title(crystal.name, fontsize=8, pad=8)
-    if handles:
-        box = add_axes(figure, left, top + height - below, width, below)
-        box.set_axis_off()
-        box.legend(handles=handles, loc="lower left", borderaxespad=0, handlelength=1.6)
 
 
 def map_legend(orientations: Orientations, domains: Domains) -> list[Patch]:

@@ -144,6 +144,9 @@ def _summary(results: Results) -> Iterator[str]:
         yield f"signal-to-noise gain {number_text(float(np.median(gain)))}× (median)"
     if domains.number:
         yield f"data reduction {number_text(averages.data_reduction)}×"
+    if results.orientations is not None:
+        found, ambiguous = results.orientations.found, results.orientations.ambiguous
+        yield f"{found.sum()} of {domains.number} oriented, {(found & ambiguous).sum()} ambiguous"
     if domains.reason and not told:
         yield domains.reason
 

@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.patheffects import AbstractPathEffect, withStroke
+from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from clustem.crystallography import PositionMaps, Strain
@@ -25,6 +24,7 @@ Array = NDArray[np.float64]
 SIGNIFICANT = 2.0  # standard errors below which a strain is not told from 0
 _NAMES = {"e_xx": "$e_{xx}$", "e_yy": "$e_{yy}$", "e_xy": "$e_{xy}$", "omega": r"Rotation $\omega$"}
 _COLOURS = "RdBu_r"
+_FRAME = 0.52  # inches, side of the square that the sample frame is drawn on
 _MOST_OUTSTANDING = 2.0  # largest value over the 90th percentile up to which the colours reach it
 
 
@@ -141,14 +141,15 @@ def draw_frame(axes: Axes) -> None:
     inch = axes.figure.dpi / box.width, axes.figure.dpi / box.height
     long, inset = 0.28, 0.12
     start = inset * inch[0], 1 - inset * inch[1]
-    halo: list[AbstractPathEffect] = [withStroke(linewidth=2.5, foreground="white")]
+    corner = 0.0, 1 - _FRAME * inch[1]
+    axes.add_patch(
+        Rectangle(corner, _FRAME * inch[0], _FRAME * inch[1], transform=axes.transAxes, color="white", alpha=0.85)
+    )
     arrow = {"arrowstyle": "-|>", "linewidth": 1, "color": "black", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 7}
-    write: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 7, "path_effects": halo, "va": "center"}
+    write: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 7, "va": "center"}
     for (right, down), text in (((long, 0.0), "x"), ((0.0, long), "y")):
         end = start[0] + right * inch[0], start[1] - down * inch[1]
-        drawn = axes.annotate("", end, start, xycoords="axes fraction", arrowprops=arrow)
-        if drawn.arrow_patch is not None:
-            drawn.arrow_patch.set_path_effects(halo)
+        axes.annotate("", end, start, xycoords="axes fraction", arrowprops=arrow)
         beside = 0.05 if right else 0.0, 0.07 if down else 0.0
         place = end[0] + beside[0] * inch[0], end[1] - beside[1] * inch[1]
         axes.text(*place, text, ha="left" if right else "center", **write)
