@@ -93,7 +93,7 @@ def plan_of(recipe: Recipe, scan: Scan, *, crystal: Any, probe: Any, folder: str
     if given is None and probe is None and recipe.strain_reference is None:
         _check_unused(recipe)
         return None
-    plan = _with_probe(_with_crystals(given, folder), probe, scan, folder)
+    plan = _with_probe(crystals_of(given, folder), probe, scan, folder)
     _check_calibration(plan.crystals, scan)
     reference = _reference(recipe.strain_reference)
     if reference == "crystal" and not plan.crystals:
@@ -120,7 +120,16 @@ def _check_unused(recipe: Recipe) -> None:
         raise InputError("precession_deg: says how crystals are measured, but there is none; give --crystal")
 
 
-def _with_crystals(given: Any, folder: str) -> Plan:
+def crystals_of(given: Any, folder: str) -> Plan:
+    """Return a plan of the candidate phases alone: paths of CIF files, names of samples, crystals, one or several.
+
+    `folder` is what the inputs in the results folder are called.
+
+    Raises
+    ------
+    InputError
+        If a crystal cannot be read, or two have the same name.
+    """
     if given is None:
         return Plan()
     items = [given] if isinstance(given, (str, Path, Crystal)) else list(given)

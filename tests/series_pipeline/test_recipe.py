@@ -13,7 +13,7 @@ from clustem.series_pipeline import SeriesRecipe, is_series_recipe, load_series_
 def test_round_trip_with_paths_seen_from_the_recipe(tmp_path: Path) -> None:
     sources = (str(tmp_path / "data" / "f_1.h5"), str(tmp_path / "data" / "f_2.h5"))
     recipe = SeriesRecipe(
-        sources, 0.5, "/a", (4, 5), Calibration(energy_keV=200, scan_step_nm=(0.4, 0.5)), ("clustem:Au",)
+        sources, 0.5, "/a", (4, 5), Calibration(energy_keV=200, scan_step_nm=(0.4, 0.5)), ("clustem:Au",), 0.5
     )
     path = tmp_path / "out" / "recipe.toml"
     path.parent.mkdir()
@@ -38,6 +38,7 @@ def test_what_was_not_given_is_left_out() -> None:
         ("series = 3", "to be a table"),
         ("[series]\n[input]\nscan_shape = [1]", "scan_shape: expected two whole numbers"),
         ("[series]", "names no sources"),
+        ("[series]\n[crystallography]\nprecession_deg = 7", "precession_deg: expected a number of degrees"),
         ("[series", "cannot be read as a recipe"),
     ],
 )

@@ -34,6 +34,16 @@ Snake = Annotated[
 ]
 Flyback = Annotated[int | None, typer.Option(help="Columns to drop at the end of rows.", rich_help_panel=INPUT)]
 Frame = Annotated[int | None, typer.Option(help="Which scan of a series, from 0.", rich_help_panel=INPUT)]
+Crystals = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--crystal", help="CIF file of a candidate phase; repeat for several.", rich_help_panel=CRYSTALLOGRAPHY
+    ),
+]
+Precession = Annotated[
+    float | None,
+    typer.Option("--precession-deg", help="Angle of a precessed beam.", rich_help_panel=CRYSTALLOGRAPHY),
+]
 TimeStep = Annotated[
     str | None,
     typer.Option(help="From frame to frame: 12s, 200ms, 2min; left out, files tell.", rich_help_panel=SERIES),

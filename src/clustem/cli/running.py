@@ -13,6 +13,7 @@ from clustem.cli.options import (
     OUTPUT,
     SEGMENTATION,
     Centre,
+    Crystals,
     Dataset,
     DetectorShape,
     Dtype,
@@ -22,6 +23,7 @@ from clustem.cli.options import (
     Force,
     Frame,
     PixelSize,
+    Precession,
     Quiet,
     Rotation,
     ScanShape,
@@ -90,19 +92,14 @@ def run(
     read_noise: Annotated[
         float | None, typer.Option(help="Standard deviation without an electron.", rich_help_panel=NOISE)
     ] = None,
-    crystal: Annotated[
-        list[str] | None,
-        typer.Option(help="CIF file of a candidate phase; repeat for several.", rich_help_panel=CRYSTALLOGRAPHY),
-    ] = None,
+    crystal: Crystals = None,
     probe: Annotated[
         str | None,
         typer.Option(
             help="Vacuum pattern (.npy .tif .png), disk:RADIUS or spot:SIGMA.", rich_help_panel=CRYSTALLOGRAPHY
         ),
     ] = None,
-    precession_deg: Annotated[
-        float | None, typer.Option(help="Angle of a precessed beam.", rich_help_panel=CRYSTALLOGRAPHY)
-    ] = None,
+    precession_deg: Precession = None,
     strain_reference: Annotated[
         str | None, typer.Option(help="ideal crystal, median, or a label.", rich_help_panel=CRYSTALLOGRAPHY)
     ] = None,
@@ -153,9 +150,7 @@ def run(
             "gain": gain,
             "offset": offset,
             "read_noise": read_noise,
-            "crystal": crystal,
             "probe": probe,
-            "precession_deg": precession_deg,
             "strain_reference": strain_reference,
             "detector_shape": numbers("detector_shape", detector_shape, int),
             "dtype": dtype,
@@ -166,6 +161,8 @@ def run(
         shared = {
             "output": output,
             "force": force,
+            "crystal": crystal,
+            "precession_deg": precession_deg,
             "calibration": calibration,
             "dataset": dataset,
             "scan_shape": numbers("scan_shape", scan_shape, int),

@@ -73,6 +73,17 @@ def to_quaternion(matrix: ArrayLike) -> Array:
     return positive
 
 
+def from_quaternion(quaternion: ArrayLike) -> Array:
+    """Return the matrices (..., 3, 3) from crystal to sample of unit quaternions (..., 4), passive, scalar first."""
+    w, x, y, z = np.moveaxis(np.asarray(quaternion, np.float64), -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)],
+        [2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)],
+        [2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
 def to_euler_deg(matrix: ArrayLike) -> Array:
     """Return the Bunge angles (φ1, Φ, φ2), (..., 3) in degrees, of matrices (..., 3, 3) from crystal to sample.
 

@@ -29,6 +29,8 @@ _LIGHT, _DARKER = 0.4, 0.75  # luminance from which a colour is light, and what 
 _CAPTIONS = {
     "Growth": "Radius of the circle of the same area; that of domains which the scan edge cuts is too small.",
     "Rotation": "In-plane rotation of the pattern since birth, from x towards y, up to the symmetry of the pattern.",
+    "Misorientation": "Angle between the orientation and that at birth, the smallest that symmetry allows.",
+    "Strain": "Strain relative to the cell of the crystal, in the sample frame (x right, y down); tension is positive.",
 }
 HEADINGS = {"birth_s": "birth (s)", "death_s": "death (s)", "radius": "largest radius (positions)", "missed": "missed"}
 
@@ -145,6 +147,11 @@ def _charts(tracks: Tracks, colours: Colours, axis: TimeAxis, shown: list[int]) 
         ("Growth", _CAPTIONS["Growth"], radius, f"radius ({unit})"),
         ("Rotation", _CAPTIONS["Rotation"], "rotation", "rotation (°)"),
     ]
+    if tracks.orientations is not None:
+        wanted += [
+            ("Misorientation", _CAPTIONS["Misorientation"], "misorientation", "misorientation (°)"),
+            *((f"Strain {name}", _CAPTIONS["Strain"], name, name) for name in ("e_xx", "e_yy", "e_xy")),
+        ]
     frames = tracks.frames
     for title, caption, column, label in wanted:
         curves = []

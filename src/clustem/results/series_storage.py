@@ -18,6 +18,7 @@ from clustem.formats.heaps import heap_checks
 from clustem.results.conventions import CONVENTIONS
 from clustem.results.series_record import SeriesResults
 from clustem.results.storage import FILE_NAME, SERIES_FORMAT
+from clustem.results.stored import read_record, write_record
 from clustem.series import Appearances, Drift, Event, Tracks
 
 _VERSION = 1
@@ -39,6 +40,8 @@ def save_series(results: SeriesResults, path: Path) -> None:
             _write(file, name, getattr(tracks, name))
         _write_record(file.create_group("appearances", track_order=True), tracks.appearances)
         _write_record(file.create_group("drift", track_order=True), tracks.drift)
+        if tracks.orientations is not None:
+            write_record(file.create_group("orientations", track_order=True), tracks.orientations)
         for name, column in _event_columns(tracks.events).items():
             _write(file.require_group("events"), name, column)
         texts = {
@@ -150,6 +153,7 @@ def _read_tracks(file: h5py.File, texts: dict[str, Any]) -> Tracks:
         appearances=_read_record(file["appearances"], Appearances),
         events=events,
         drift=_read_record(file["drift"], Drift),
+        orientations=read_record(file["orientations"]) if "orientations" in file else None,
         calibration=_calibration(texts["calibration"]),
         warnings=tuple(known["warnings"]),
     )

@@ -22,6 +22,7 @@ from clustem.segmentation import (
     PublishedParameters,
     Quality,
 )
+from clustem.series import TrackOrientations
 from clustem.surveying import NoiseModel, Survey
 
 _KIND = "record"  # the attribute that says what a group is
@@ -48,6 +49,7 @@ _RECORDS = {
         Site,
         Strain,
         PositionMaps,
+        TrackOrientations,
     )
 }
 

@@ -4,6 +4,7 @@ from clustem.series.drift import Drift
 from clustem.series.linking import Event
 from clustem.series.naming import natural_key, scans_in
 from clustem.series.opening import names_series, open_series
+from clustem.series.orientations import TrackOrientations
 from clustem.series.record import Frame, Series
 from clustem.series.times import seconds_in
 from clustem.series.tracking import track
@@ -15,6 +16,7 @@ __all__ = [
     "Event",
     "Frame",
     "Series",
+    "TrackOrientations",
     "Tracks",
     "names_series",
     "natural_key",

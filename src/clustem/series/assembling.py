@@ -23,25 +23,33 @@ from clustem.series.tracks import Appearances, Tracks
 _BELIEVED = 0.4  # similarity from which a rotation is taken off before patterns are averaged
 
 
-def assemble(series: Series, links: Links, drift: Drift, refined: Sequence[RefinedFrame | None]) -> Tracks:
-    """Return the tracks of chains in the final frames, whose candidates are numbers of chains."""
+def assemble(
+    series: Series, links: Links, drift: Drift, refined: Sequence[RefinedFrame | None]
+) -> tuple[Tracks, list[NDArray[np.int64] | None]]:
+    """Return the tracks of chains in the final frames, and for every frame the tracks of its domains, None for a gap.
+
+    The candidates of the frames are numbers of chains.
+    """
     numbers: dict[int, int] = {}
     labels = np.zeros(series.shape[:3], np.int32)
     images = np.full(labels.shape, np.nan, np.float32)
     present = np.zeros(len(series), bool)
     centres = np.full((len(series), 2), np.nan)
     gathered = _Gathered(len(series))
+    identities: list[NDArray[np.int64] | None] = []
     for time, frame in enumerate(refined):
         if frame is None:
+            identities.append(None)
             continue
         _name(frame, numbers)
         identity = np.array([numbers[chain] for chain in frame.candidates.tolist()], np.int64)
+        identities.append(identity)
         labels[time] = np.append(0, identity).astype(np.int32)[frame.measured.labels]
         images[time], present[time], centres[time] = frame.measured.image, True, frame.measured.centre_px
         gathered.add(time, frame.measured, identity)
     appearances, standing = gathered.appearances()
     centre = centres[present][0]
-    return Tracks(
+    tracks = Tracks(
         name=series.name,
         labels=labels,
         appearances=appearances,
@@ -55,6 +63,7 @@ def assemble(series: Series, links: Links, drift: Drift, refined: Sequence[Refin
         calibration=series.calibration,
         warnings=series.warnings,
     )
+    return tracks, identities
 
 
 def _name(frame: RefinedFrame, numbers: dict[int, int]) -> None:

@@ -14,6 +14,7 @@ SECTORS = 180
 _MOST_RINGS = 48
 _FLOOR = 1e-2  # of the mean over the rings, for what patterns are divided by
 _NEAR_BEST = 0.92  # of the highest correlation: angles as good as the best, among which the smallest is taken
+_UNLIKELY = 0.3  # of a correlation that a turn by 180 degrees loses: from frame to frame, small turns are likely
 _SIGNAL = 3.0  # standard errors of the energy that a pattern must have above its noise
 
 
@@ -217,7 +218,8 @@ def _peak(product: NDArray[np.float64]) -> tuple[float, float]:
     if not peaks.size:
         return 0.0, float(product[0])
     angles = (peaks + SECTORS // 2) % SECTORS - SECTORS // 2
-    good = product[peaks] >= _NEAR_BEST * product[peaks].max()
+    height = product[peaks] * (1 - _UNLIKELY * np.abs(angles) / (SECTORS // 2))
+    good = height >= _NEAR_BEST * height.max()
     best = int(peaks[good][np.abs(angles[good]).argmin()])
     before, here, after = product[best - 1], product[best], product[(best + 1) % SECTORS]
     bend = before - 2 * here + after

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from clustem.series.orientations import STRAINS
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -25,7 +27,10 @@ def frame_table(tracks: Tracks) -> pd.DataFrame:
     calibrated scan step area_nm2 and radius_nm; cut (by the edge of the scan); electrons; dose (e/Å² until the end of
     the frame, all frames before it included, with a calibrated scan step); snr; similarity (to the track's mean);
     turn (in-plane rotation of the pattern since the frame before, degrees from x towards y on the detector),
-    rotation (the same since birth); confidence. NaN where a value is not known.
+    rotation (the same since birth); confidence. With crystals also phase; q0 … q3 (passive quaternion from sample to
+    crystal, scalar first); orientation_probability (that it is the right candidate); misorientation and
+    misorientation_before (to the first, and to the previous, frame with an orientation, degrees, reduced by symmetry);
+    e_xx, e_yy, e_xy (strain relative to the cell of the crystal) and their errors. NaN where a value is not known.
     """
     import pandas as pd
 
@@ -57,7 +62,28 @@ def frame_table(tracks: Tracks) -> pd.DataFrame:
         "rotation": _since_birth(found.track, turn),
         "confidence": found.confidence,
     }
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns | _crystallography(tracks))
+
+
+def _crystallography(tracks: Tracks) -> dict[str, object]:
+    """Return the columns of orientation and strain, if crystals were given."""
+    found, track = tracks.orientations, tracks.appearances.track
+    if found is None:
+        return {}
+    order = np.arange(len(track))
+    before, birth = np.full(len(track), -1), np.full(len(track), -1)
+    for number in np.unique(track):
+        where = np.flatnonzero(track == number)
+        known = where[found.phase[where] != ""]
+        before[known[1:]], birth[known] = known[:-1], known[:1]
+    columns: dict[str, object] = {"phase": found.phase}
+    columns |= {f"q{k}": part for k, part in enumerate(found.quaternion.T)}
+    columns |= {
+        "orientation_probability": found.probability,
+        "misorientation": np.where(birth == order, 0.0, found.misorientation_deg(birth, order)),
+        "misorientation_before": found.misorientation_deg(before, order),
+    }
+    return columns | {name: getattr(found, name) for name in STRAINS}
 
 
 def _since_birth(track: NDArray[np.int64], turn: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clustem.crystallography import Crystal
 from clustem.errors import InputError
 from clustem.passes import tell_progress
 from clustem.series.assembling import assemble
@@ -24,6 +25,7 @@ from clustem.series.keeping import Store, key_of, made_of
 from clustem.series.linking import Links, link
 from clustem.series.observed import Comparisons, Observed
 from clustem.series.opening import open_series
+from clustem.series.orienting import OrientedFrame, orient_frame, orient_tracks
 from clustem.series.record import Series
 from clustem.series.refining import Candidates, RefinedFrame, prospects, refine_frame
 from clustem.series.tracks import Tracks
@@ -32,7 +34,13 @@ _LOG = logging.getLogger(__name__)
 _IN_MEMORY = 8  # measured frames that are held at a time
 
 
-def track(series: Any, *, folder: str | Path | None = None) -> Tracks:
+def track(
+    series: Any,
+    *,
+    folder: str | Path | None = None,
+    crystals: Crystal | Sequence[Crystal] = (),
+    precession_deg: float = 0.0,
+) -> Tracks:
     """Follow domains through a series of scans.
 
     Parameters
@@ -42,6 +50,11 @@ def track(series: Any, *, folder: str | Path | None = None) -> Tracks:
         Where finished frames are kept. Called again with the same folder, for the same series or one with more frames,
         only what is missing is computed, and the result is the same as if it had been computed at once. Without it
         they are in a temporary folder.
+    crystals : Crystal or sequence of Crystal
+        The candidate phases. With them, orientation and strain of every track are measured in every frame, and the
+        series must be calibrated (pixel size and energy). About 1 s per track and frame.
+    precession_deg : float
+        As for :func:`clustem.match_orientations`.
 
     Returns
     -------
@@ -71,8 +84,17 @@ def track(series: Any, *, folder: str | Path | None = None) -> Tracks:
     ((2, 16, 16), [2])
     """
     opened = series if isinstance(series, Series) else open_series(series)
+    phases = (crystals,) if isinstance(crystals, Crystal) else tuple(crystals)
+    _check_calibration(opened, phases)
     with _store(folder) as store:
-        return _Run(opened, store).result()
+        return _Run(opened, store).result(phases, precession_deg)
+
+
+def _check_calibration(series: Series, crystals: tuple[Crystal, ...]) -> None:
+    calibration = series.calibration
+    if crystals and (calibration.inv_angstrom_per_px is None or calibration.energy_keV is None):
+        name = "inv_angstrom_per_px" if calibration.inv_angstrom_per_px is None else "energy_keV"
+        raise InputError(f"crystals: orientations need a calibrated {name}; give it with calibration=Calibration(…)")
 
 
 @contextmanager
@@ -97,8 +119,8 @@ class _Run:
         self.undivided: set[int] = set()
         self.frame = lru_cache(_IN_MEMORY)(self._frame)
 
-    def result(self) -> Tracks:
-        """Return the tracks."""
+    def result(self, crystals: tuple[Crystal, ...], precession_deg: float) -> Tracks:
+        """Return the tracks, oriented if there are crystals."""
         observed, images = self._observe()
         drift = find_drift(images)
         links, whole = absorb_fragments(link(observed, drift), observed)
@@ -109,9 +131,38 @@ class _Run:
             finals.append(self._refine(time, links, comparisons))
         tell_progress("joint evidence", len(self.series), len(self.series))
         series = replace(self.series, warnings=tuple(self.warnings))
-        tracks = assemble(series, links, drift, _Finals(self.store, finals))
+        tracks, identities = assemble(series, links, drift, _Finals(self.store, finals))
         self.store.remove_unused(RefinedFrame)
+        if crystals:
+            tracks = self._oriented(tracks, identities, finals, crystals, precession_deg)
         return replace(tracks, fingerprint=made_of(*(self.keys.get(time) for time in range(len(series)))))
+
+    def _oriented(
+        self,
+        tracks: Tracks,
+        identities: list[NDArray[np.int64] | None],
+        finals: list[_Final | None],
+        crystals: tuple[Crystal, ...],
+        precession_deg: float,
+    ) -> Tracks:
+        calibration = self.series.calibration
+        how = [(one.name, one.cell, one.space_group, one.sites) for one in crystals], calibration, precession_deg
+
+        def oriented(time: int) -> OrientedFrame:
+            tell_progress("orientations", time, len(finals))
+            final = finals[time]
+            assert final is not None
+            make = partial(self._orient, final.key, crystals, precession_deg)
+            return self.store.get(OrientedFrame, made_of(final.key, *how), make)
+
+        found, warnings = orient_tracks(tracks.appearances, identities, oriented, crystals, calibration)
+        tell_progress("orientations", len(finals), len(finals))
+        self.store.remove_unused(OrientedFrame)
+        return replace(tracks, orientations=found, warnings=(*tracks.warnings, *warnings))
+
+    def _orient(self, key: str, crystals: tuple[Crystal, ...], precession_deg: float) -> OrientedFrame:
+        measured = self.store.kept(RefinedFrame, key).measured
+        return orient_frame(measured, crystals, self.series.calibration, precession_deg=precession_deg)
 
     def _frame(self, time: int) -> MeasuredFrame:
         kept = self.store.get(MeasuredFrame, self.keys[time], lambda: measure_frame(self.series[time]))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from clustem.calibration import Calibration
 from clustem.series.drift import Drift
 from clustem.series.linking import Event
+from clustem.series.orientations import TrackOrientations
 from clustem.tables import table_text
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Tracks:
     calibration : Calibration
     fingerprint : str
         SHA-256 of what tells its frames from others.
+    orientations : TrackOrientations, optional
+        Of every appearance, if crystals were given.
     warnings : tuple of str
     """
 
@@ -63,6 +66,7 @@ class Tracks:
     present: NDArray[np.bool_]
     calibration: Calibration
     fingerprint: str = ""
+    orientations: TrackOrientations | None = None
     warnings: tuple[str, ...] = ()
 
     @property

@@ -18,7 +18,7 @@ _HEAD = (
 _TABLES: dict[str, dict[str, str]] = {
     "series": {"sources": "a list of texts", "time_step": "a positive number of seconds"},
     "input": {"dataset": "a text", "scan_shape": "two whole numbers"},
-    "crystallography": {"crystals": "a list of texts"},
+    "crystallography": {"crystal": "a list of texts", "precession_deg": "a number of degrees, 0 to 5"},
 }
 _SAMPLE = "clustem:"
 
@@ -28,7 +28,7 @@ class SeriesRecipe:
     """All parameters of :func:`clustem.run_series`. None means that nothing was given.
 
     `sources` are paths of frames in order of time, or one path of a file or folder, or one pattern; empty for data in
-    memory. `crystals` are paths of CIF files, or names of samples. `calibration` holds only what the user gave.
+    memory. `crystal` are paths of CIF files, or names of samples. `calibration` holds only what the user gave.
     """
 
     sources: tuple[str, ...] = ()
@@ -36,7 +36,8 @@ class SeriesRecipe:
     dataset: str | None = None
     scan_shape: tuple[int, int] | None = None
     calibration: Calibration = field(default_factory=Calibration)
-    crystals: tuple[str, ...] = ()
+    crystal: tuple[str, ...] = ()
+    precession_deg: float | None = None
 
     def changed(self, options: Mapping[str, Any]) -> SeriesRecipe:
         """Return the recipe with those of `options` that are not None; a calibration is added field by field."""
@@ -44,12 +45,8 @@ class SeriesRecipe:
         return replace(self, calibration=self.calibration.updated(given.pop("calibration", None)), **given)
 
     def seen_from(self, folder: Path) -> SeriesRecipe:
-        """Return the recipe with paths as seen from a folder."""
-        return replace(
-            self,
-            sources=tuple(_relative(path, folder) for path in self.sources),
-            crystals=tuple(_relative(path, folder) for path in self.crystals),
-        )
+        """Return the recipe with the paths of its sources as seen from a folder."""
+        return replace(self, sources=tuple(_relative(path, folder) for path in self.sources))
 
     def to_tables(self) -> dict[str, dict[str, Any]]:
         """Return the parameters by table and name; those that were not given are left out."""
@@ -105,7 +102,7 @@ def load_series_recipe(path: Path) -> SeriesRecipe:
     values: dict[str, Any] = {"calibration": Calibration.from_dict(_table(tables, "calibration", path))}
     for table in tables.keys() - {"calibration"}:
         values |= _values(table, _table(tables, table, path), path)
-    for name in ("sources", "crystals"):
+    for name in ("sources", "crystal"):
         values[name] = tuple(_absolute(text, path) for text in values.get(name, ()))
     if not values["sources"]:
         raise InputError(
@@ -134,10 +131,12 @@ def _values(table: str, content: Mapping[str, Any], path: Path) -> dict[str, Any
 
 
 def _fits(name: str, value: Any) -> bool:
-    if name in ("sources", "crystals"):
+    if name in ("sources", "crystal"):
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     if name == "time_step":
         return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+    if name == "precession_deg":
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 5
     if name == "scan_shape":
         return isinstance(value, list) and len(value) == 2 and all(type(item) is int for item in value)
     return isinstance(value, str)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from clustem.calibration import Calibration
+from clustem.characterising import Plan, crystals_of
+from clustem.crystallography import Crystal
 from clustem.errors import InputError
 from clustem.journal import run_log
 from clustem.results import SeriesResults, check_output, put_right, whole_folder, write_series_tables
@@ -18,6 +20,8 @@ from clustem.series import Series, open_series, seconds_in, track
 from clustem.series_pipeline.recipe import SeriesRecipe, load_series_recipe
 
 _LIBRARIES = ("numpy", "scipy", "numba", "h5py", "scikit-image", "laptrack", "networkx")
+_MOST_PRECESSION = 5.0  # degrees
+_INPUTS = "inputs"
 _KEPT = ".frames"  # what the folder of finished frames is called more than the results folder beside it
 
 
@@ -26,6 +30,8 @@ def run_series(
     *,
     output: str | Path | None = None,
     force: bool = False,
+    crystal: str | Path | Crystal | Sequence[str | Path | Crystal] | None = None,
+    precession_deg: float | None = None,
     time_step: float | str | None = None,
     dataset: str | None = None,
     scan_shape: tuple[int, int] | None = None,
@@ -43,6 +49,11 @@ def run_series(
         its new frames. It may be deleted at any time. Without `output` nothing is written.
     force : bool
         Whether an existing results folder is replaced.
+    crystal : path of a CIF file, Crystal, or several, optional
+        The candidate phases: orientation and strain of every track are measured in every frame. The series must be
+        calibrated (pixel size and energy).
+    precession_deg : float, optional
+        As for :func:`clustem.match_orientations`.
     time_step, dataset, scan_shape, calibration
         As for :func:`clustem.open_series`.
 
@@ -76,8 +87,9 @@ def run_series(
         "dataset": dataset,
         "scan_shape": scan_shape,
         "calibration": calibration,
+        "precession_deg": None if precession_deg is None else float(precession_deg),
     }
-    job = _prepare(source, options)
+    job = _prepare(source, options, crystal)
     target = None if output is None else Path(output)
     if target is None:
         return _compute(job, None)
@@ -95,9 +107,10 @@ class _Job:
     series: Series
     paths: tuple[Path, ...]
     recipe: SeriesRecipe
+    plan: Plan
 
 
-def _prepare(source: Any, options: dict[str, Any]) -> _Job:
+def _prepare(source: Any, options: dict[str, Any], crystal: Any) -> _Job:
     """Open everything and check it, before the first read."""
     if options["calibration"] is not None and not isinstance(options["calibration"], Calibration):
         got = type(options["calibration"]).__name__
@@ -106,7 +119,10 @@ def _prepare(source: Any, options: dict[str, Any]) -> _Job:
     if isinstance(source, (str, os.PathLike)) and os.fspath(source).lower().endswith(".toml"):
         recipe = load_series_recipe(Path(source))
         source = recipe.sources[0] if len(recipe.sources) == 1 else list(recipe.sources)
-    recipe = recipe.changed({**options, "sources": _paths_in(source)})
+    plan = crystals_of((recipe.crystal or None) if crystal is None else crystal, _INPUTS)
+    recipe = recipe.changed({**options, "sources": _paths_in(source), **plan.names})
+    if not 0 <= (recipe.precession_deg or 0) <= _MOST_PRECESSION:
+        raise InputError(f"precession_deg: expected 0 to 5 degrees, got {recipe.precession_deg!r}")
     series = open_series(
         source,
         dataset=recipe.dataset,
@@ -114,7 +130,7 @@ def _prepare(source: Any, options: dict[str, Any]) -> _Job:
         time_step=recipe.time_step,
         calibration=recipe.calibration,
     )
-    return _Job(series, tuple(Path(text) for text in recipe.sources), recipe)
+    return _Job(series, tuple(Path(text) for text in recipe.sources), recipe, plan)
 
 
 def _paths_in(source: Any) -> tuple[str, ...]:
@@ -127,7 +143,8 @@ def _paths_in(source: Any) -> tuple[str, ...]:
 
 
 def _compute(job: _Job, kept: Path | None) -> SeriesResults:
-    tracks = track(job.series, folder=kept)
+    precession = job.recipe.precession_deg or 0.0
+    tracks = track(job.series, folder=kept, crystals=job.plan.crystals, precession_deg=precession)
     shown = replace(job.recipe, sources=tuple(Path(text).name for text in job.recipe.sources))
     return SeriesResults(tracks, shown.to_tables(), _provenance(job.series, tracks.fingerprint))
 
@@ -144,10 +161,20 @@ def _write(job: _Job, target: Path, kept: Path, force: bool) -> SeriesResults:
     with whole_folder(target, force=force, work=kept) as folder:
         write_series_tables(results, folder)
         write_series_report(results, folder)
+        _write_inputs(job.plan, folder)
         recipe = job.recipe.seen_from(target)
         (folder / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8", newline="\n")
         (folder / "run.log").write_text(log.text(), encoding="utf-8")
     return replace(results, path=target)
+
+
+def _write_inputs(plan: Plan, folder: Path) -> None:
+    """Keep the crystals, so that the recipe does not need them from elsewhere."""
+    if plan.kept:
+        (folder / _INPUTS).mkdir()
+    for name, content in plan.kept.items():
+        if isinstance(content, bytes):
+            (folder / _INPUTS / name).write_bytes(content)
 
 
 def _provenance(series: Series, fingerprint: str) -> dict[str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clustem.calibration import Calibration
+from clustem.crystallography import Crystal
 from clustem.errors import InputError, MissingFileError
 from clustem.formats import open_scan
 from clustem.interruption import end_if_interrupted
@@ -27,6 +28,8 @@ def watch(
     *,
     output: str | Path,
     force: bool = False,
+    crystal: str | Path | Crystal | Sequence[str | Path | Crystal] | None = None,
+    precession_deg: float | None = None,
     time_step: float | str | None = None,
     dataset: str | None = None,
     scan_shape: tuple[int, int] | None = None,
@@ -46,8 +49,8 @@ def watch(
         The results folder; it is replaced as a whole whenever there are new frames.
     force : bool
         Whether a results folder that exists already is replaced.
-    time_step, dataset, scan_shape, calibration
-        As for :func:`clustem.open_series`.
+    crystal, precession_deg, time_step, dataset, scan_shape, calibration
+        As for :func:`clustem.run_series`.
     until : int, optional
         Number of frames after which it ends.
     idle : float or str, optional
@@ -91,6 +94,8 @@ def watch(
             paths,
             output=output,
             force=force or results is not None,
+            crystal=crystal,
+            precession_deg=precession_deg,
             time_step=time_step,
             dataset=dataset,
             scan_shape=scan_shape,
