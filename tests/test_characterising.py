@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import clustem
 from clustem.cli import app
 from clustem.crystallography import Crystal, Probe, Site
+from clustem.crystallography.rotations import misorientation_deg
 
 GOLD = Crystal("Gold", (4.0782, 4.0782, 4.0782, 90, 90, 90), "F m -3 m", (Site("Au", (0, 0, 0)),))
 
@@ -34,6 +35,7 @@ def out(place, calibration):
     y, x = np.indices((89, 89)) - 44
     vacuum = np.clip(3 - np.hypot(y, x), 0, 1)
     options = {"labels": place / "labels.npy", "crystal": GOLD, "probe": vacuum, "strain_reference": "ideal"}
+    options["per_position"] = True
     return clustem.run(place / "scan.npy", output=place / "out", calibration=calibration, **options)
 
 
@@ -45,7 +47,6 @@ def test_orientations_and_strain_come_with_the_results(out):
     assert out.orientations.phase.tolist() == ["Gold", "Gold"]
     assert out.peaks.probe == "measured"
     assert out.strain.reference == "crystal"
-    assert out.position_maps is None
     assert out.table["phase"].tolist() == ["Gold", "Gold"]
     np.testing.assert_array_equal(out.table["Phi_deg"], out.orientations.euler_deg[:, 1])
     np.testing.assert_array_equal(out.table["e_xx_error"], out.strain.e_xx_error)
@@ -53,6 +54,16 @@ def test_orientations_and_strain_come_with_the_results(out):
     text = repr(out)
     for part in ("2 of 2 domains", "Gold 2, none 0", "relative to its crystal"):
         assert part in text
+
+
+def test_every_position_is_oriented_like_its_domain(out):
+    maps, labels = out.position_maps, out.domains.labels
+    assert (maps.oriented == (labels > 0)).mean() > 0.95
+    for label in (1, 2):
+        here = maps.oriented & (labels == label)
+        apart = misorientation_deg(maps.rotation[here], out.orientations.rotation[label - 1], GOLD.rotations)
+        assert np.median(apart) < 0.7
+    assert "means of up to" in repr(out)
 
 
 def test_the_recipe_gives_the_same_bytes_also_elsewhere(place, out):
@@ -125,6 +136,7 @@ def test_no_domains_no_peaks(place, calibration):
         ({"strain_reference": "best"}, "strain_reference: expected 'crystal', 'median' or a label, got 'best'"),
         ({"strain_reference": "ideal"}, "strain_reference: 'crystal' needs a crystal"),
         ({"precession_deg": 1.0}, "precession_deg: .* there is none; give --crystal"),
+        ({"per_position": True}, "per_position: .* there is none"),
         ({"crystal": GOLD, "precession_deg": 9.0}, "precession_deg: expected 0 to 5 degrees"),
     ],
 )

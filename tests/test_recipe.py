@@ -22,6 +22,7 @@ def test_round_trip(tmp_path):
         probe="disk:3.5",
         precession_deg=0.5,
         strain_reference="median",
+        per_position=True,
     )
     path = tmp_path / "recipe.toml"
     path.write_text(recipe.to_toml())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from clustem.crystallography import fit_strain as fit_strain
     from clustem.crystallography import grain_reference_orientation_deviation as grain_reference_orientation_deviation
     from clustem.crystallography import kernel_average_misorientation as kernel_average_misorientation
+    from clustem.crystallography import map_positions as map_positions
     from clustem.crystallography import match_orientations as match_orientations
     from clustem.crystallography import misorientation_table as misorientation_table
     from clustem.crystallography import orient_detector as orient_detector
@@ -116,6 +117,7 @@ _HOME = {
         "fit_strain",
         "grain_reference_orientation_deviation",
         "kernel_average_misorientation",
+        "map_positions",
         "match_orientations",
         "misorientation_table",
         "orient_detector",

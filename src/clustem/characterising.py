@@ -21,13 +21,15 @@ from clustem.crystallography import (
     Strain,
     find_peaks,
     fit_strain,
+    map_positions,
     match_orientations,
     read_crystal,
 )
 from clustem.errors import InputError
 from clustem.recipe import Recipe, probe_of_word
 from clustem.scan import Scan
-from clustem.surveying import load_image
+from clustem.segmentation import Domains
+from clustem.surveying import Survey, load_image
 
 _BUNDLED = "clustem:"
 _UNFIT = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
@@ -53,6 +55,7 @@ class Plan:
     precession_deg : float
     reference : "crystal", "median", label or None
         Of strain.
+    per_position : bool
     kept : mapping of str to bytes or array
         By file name, what belongs into the inputs of the results folder.
     names : mapping of str to recipe value
@@ -63,6 +66,7 @@ class Plan:
     probe: Probe | None = None
     precession_deg: float = 0.0
     reference: Any = None
+    per_position: bool = False
     kept: dict[str, bytes | NDArray[Any]] = field(default_factory=dict)
     names: dict[str, Any] = field(default_factory=dict)
 
@@ -98,11 +102,18 @@ def plan_of(recipe: Recipe, scan: Scan, *, crystal: Any, probe: Any, folder: str
     reference = _reference(recipe.strain_reference)
     if reference == "crystal" and not plan.crystals:
         raise InputError("strain_reference: 'crystal' needs a crystal; give --crystal, 'median' or a label")
-    return replace(plan, precession_deg=recipe.precession_deg or 0.0, reference=reference)
+    return replace(
+        plan,
+        precession_deg=recipe.precession_deg or 0.0,
+        reference=reference,
+        per_position=bool(recipe.per_position),
+    )
 
 
-def characterise(plan: Plan, averages: Averages, mask: NDArray[np.bool_]) -> Findings:
-    """Return peaks of the averages and, with crystals, their orientations; and strain.
+def characterise(
+    plan: Plan, scan: Scan, domains: Domains, averages: Averages, survey: Survey, mask: NDArray[np.bool_]
+) -> Findings:
+    """Return peaks of the averages and, with crystals, their orientations; strain; and maps, if they are wanted.
 
     `mask` (k_y, k_x) are the detector pixels to use.
     """
@@ -112,12 +123,27 @@ def characterise(plan: Plan, averages: Averages, mask: NDArray[np.bool_]) -> Fin
     orientations = None
     if plan.crystals:
         orientations = match_orientations(peaks, plan.crystals, precession_deg=plan.precession_deg)
-    return Findings(peaks, orientations, fit_strain(peaks, orientations, reference=plan.reference))
+    strain = fit_strain(peaks, orientations, reference=plan.reference)
+    if not plan.per_position:
+        return Findings(peaks, orientations, strain)
+    maps = map_positions(
+        scan,
+        domains,
+        averages,
+        peaks,
+        orientations,
+        strain,
+        probe=plan.probe,
+        precession_deg=plan.precession_deg,
+        survey=survey,
+    )
+    return Findings(peaks, orientations, strain, maps)
 
 
 def _check_unused(recipe: Recipe) -> None:
-    if recipe.precession_deg:
-        raise InputError("precession_deg: says how crystals are measured, but there is none; give --crystal")
+    for name in ("precession_deg", "per_position"):
+        if getattr(recipe, name):
+            raise InputError(f"{name}: says how crystals are measured, but there is none; give --crystal")
 
 
 def crystals_of(given: Any, folder: str) -> Plan:

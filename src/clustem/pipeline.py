@@ -65,6 +65,7 @@ def run(
     probe: ArrayLike | str | Path | None = None,
     precession_deg: float | None = None,
     strain_reference: str | int | None = None,
+    per_position: bool | None = None,
     calibration: Calibration | None = None,
     dataset: str | None = None,
     scan_shape: tuple[int, int] | None = None,
@@ -104,6 +105,8 @@ def run(
         As for :func:`clustem.match_orientations`.
     strain_reference : ``"crystal"``, ``"median"`` or label, optional
         As for :func:`clustem.fit_strain`; ``"ideal"`` is the same as ``"crystal"``.
+    per_position : bool, optional
+        Whether orientation and strain are measured at every position as well, see :func:`clustem.map_positions`.
     calibration, dataset, scan_shape, detector_shape, dtype, snake, flyback, frame
         As for :func:`clustem.open_scan`.
 
@@ -120,7 +123,8 @@ def run(
 
     Notes
     -----
-    Three reads of the scan: survey, features or similarities, averages; ``"noise-aware"`` also reads a sample. Hot and
+    Three reads of the scan: survey, features or similarities, averages; ``"noise-aware"`` also reads a sample, and
+    `per_position` reads once more. Hot and
     dead pixels are replaced by the median around them and not compared. The same input gives the same bytes in every
     file but `run.log`.
 
@@ -146,6 +150,7 @@ def run(
         "read_noise": read_noise,
         "precession_deg": precession_deg,
         "strain_reference": None if strain_reference is None else str(strain_reference),
+        "per_position": per_position,
         "calibration": calibration,
         "dataset": dataset,
         "scan_shape": scan_shape,
@@ -243,7 +248,9 @@ def _compute(job: _Job) -> Results:
     )
     logger.info("segmentation: domains: %d; %s", domains.number, domains.reason)
     averages = average(scan, domains, survey=found, centre=recipe.centre)
-    findings = Findings() if job.plan is None else characterise(job.plan, averages, _peak_mask(job, found))
+    findings = Findings()
+    if job.plan is not None:
+        findings = characterise(job.plan, scan, domains, averages, found, _peak_mask(job, found))
     shown = replace(recipe, source=scan.name).to_tables()
     return Results(found, domains, averages, shown, _provenance(scan, found), **vars(findings))
 

@@ -30,7 +30,7 @@ _TABLES = {
         "labels",
     ),
     "averaging": ("centre",),
-    "crystallography": ("crystal", "probe", "precession_deg", "strain_reference"),
+    "crystallography": ("crystal", "probe", "precession_deg", "strain_reference", "per_position"),
 }
 _NUMBERS = ("similarity", "threshold", "smooth_sigma", "gain", "offset", "read_noise", "precession_deg")
 _PATHS = ("source", "detector_mask", "scan_mask", "labels", "probe")
@@ -80,6 +80,7 @@ class Recipe:
     probe: str | None = None
     precession_deg: float | None = None
     strain_reference: str | None = None
+    per_position: bool | None = None
 
     def changed(self, options: Mapping[str, Any]) -> Recipe:
         """Return the recipe with those of `options` that are not None; a calibration is added field by field."""

@@ -103,6 +103,10 @@ def run(
     strain_reference: Annotated[
         str | None, typer.Option(help="ideal crystal, median, or a label.", rich_help_panel=CRYSTALLOGRAPHY)
     ] = None,
+    per_position: Annotated[
+        bool | None,
+        typer.Option("--per-position/--per-domain", help="At every position, too.", rich_help_panel=CRYSTALLOGRAPHY),
+    ] = None,
     dataset: Dataset = None,
     scan_shape: ScanShape = None,
     detector_shape: DetectorShape = None,
@@ -152,6 +156,7 @@ def run(
             "read_noise": read_noise,
             "probe": probe,
             "strain_reference": strain_reference,
+            "per_position": per_position,
             "detector_shape": numbers("detector_shape", detector_shape, int),
             "dtype": dtype,
             "snake": snake,

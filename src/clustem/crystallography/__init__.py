@@ -8,6 +8,7 @@ from clustem.crystallography.internal_misorientation import (
     grain_reference_orientation_deviation,
     kernel_average_misorientation,
 )
+from clustem.crystallography.mapping import map_positions
 from clustem.crystallography.misorientations import misorientation_table
 from clustem.crystallography.orientations import Orientations
 from clustem.crystallography.orienting import match_orientations
@@ -34,6 +35,7 @@ __all__ = [
     "fit_strain",
     "grain_reference_orientation_deviation",
     "kernel_average_misorientation",
+    "map_positions",
     "match_orientations",
     "misorientation_table",
     "orient_detector",

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PositionMaps:
-    """Orientation and strain of every position inside of domains.
+    """Orientation and strain of every position inside of domains, made by :func:`clustem.map_positions`.
 
     All maps are (scan_y, scan_x), NaN where nothing was measured: outside of domains, in domains without an answer,
     and where the standard error is too large to say anything.
@@ -36,7 +36,7 @@ class PositionMaps:
     e_xx_error, e_yy_error, e_xy_error, omega_error : float64
         Standard errors, against the domain too.
     score : float64
-        Correlation of measured and expected intensities, −1 … 1.
+        Correlation of measured and expected amplitudes, 0 … 1; NaN without crystals.
     averaged : int32
         How many patterns were averaged: the position and neighbours in its domain, more where the dose is low, so that
         maps are smoothed over them; 0 where nothing was measured.
