@@ -65,13 +65,13 @@ def misorientation_table(orientations: Orientations, domains: Domains) -> pd.Dat
     >>> import clustem
     >>> scan = clustem.open_scan("clustem:film_au")
     >>> labels = np.zeros(scan.scan_shape, int)
-    >>> labels[:6, :6], labels[:6, 6:10] = 1, 2  # two parts of one grain
+    >>> labels[10:22, 11:15], labels[10:22, 15:20] = 1, 2  # two parts of one grain
     >>> domains = clustem.segment(scan, method="labels", labels=labels)
     >>> peaks = clustem.find_peaks(clustem.average(scan, domains))
     >>> found = clustem.match_orientations(peaks, clustem.read_crystal("clustem:Au"))
     >>> table = misorientation_table(found, domains)
-    >>> table[["label", "neighbour", "edges"]].to_numpy().tolist(), bool(table["misorientation_deg"][0] < 2)
-    ([[1, 2, 6]], True)
+    >>> table[["label", "neighbour", "edges"]].to_numpy().tolist(), bool(table["misorientation_deg"][0] < 1)
+    ([[1, 2, 12]], True)
     """
     import pandas as pd
 
