@@ -78,8 +78,10 @@ def test_no_scan(tmp_path):
         open_scan(path)
     assert "/six  1×1×3×4×9×8  uint16" in str(caught.value)
     assert "/threshold  3×4×9×1  uint16" in str(caught.value)
-    with pytest.raises(InputError, match=r"expected a scan .* got shape \(9, 8\)"):
+    with pytest.raises(InputError, match="is one image of 9×8, not a scan"):
         open_scan(path, dataset="image")
+    with pytest.raises(InputError, match=r"(?s)/few  3×4×4 .*give scan_shape=\(y, x\); for /few, 3 patterns"):
+        open_scan(write(tmp_path / "c.h5", few=COUNTS[0, :3, :4, :4]))
     with pytest.raises(InputError, match="there is no array in it"):
         open_scan(write(tmp_path / "b.h5"))
 

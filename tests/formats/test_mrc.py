@@ -131,6 +131,9 @@ def test_texts_and_images_name_the_movie(tmp_path):
     for name in ("a_info.txt", "a_scan_coordinates.csv"):
         with pytest.raises(InputError, match=f"{name}: only belongs to a measurement; open that itself, a_movie.mrc"):
             open_scan(tmp_path / name)
+    (tmp_path / "b_info.txt").write_text("-")
+    with pytest.raises(InputError, match=r"b_info.txt: only belongs to a movie, b_movie.mrc, which is not beside it"):
+        open_scan(tmp_path / "b_info.txt")
     with pytest.raises(InputError, match=r"is one image of 8×8, not a scan; open .*, a_movie.mrc"):
         open_scan(tmp_path / "a_0_sum.mrc")
 

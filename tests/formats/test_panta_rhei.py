@@ -40,7 +40,7 @@ def test_a_message_does_not_hold_the_content_of_the_file(tmp_path):
 
 
 def test_no_scan(tmp_path):
-    with pytest.raises(InputError, match="that is one image, not a scan"):
+    with pytest.raises(InputError, match=r"is one image of [0-9×]+, not a scan; open"):
         open_scan(write_prz(tmp_path / "a.prz", COUNTS[0, 0], kinds=("X", "Y")))
     np.savez(tmp_path / "b.npz", other=COUNTS)
     (tmp_path / "b.npz").rename(tmp_path / "b.prz")

@@ -17,7 +17,6 @@ from clustem.formats.stacks import Selected
 from clustem.scan import RowFiller, RowReader, Scan
 
 _NOT_CALIBRATED = Calibration()
-_IMAGE_HINT = ": that is one image, not a scan; open the file with the diffraction patterns"
 
 
 class Sliceable(Protocol):
@@ -65,10 +64,14 @@ def array_scan(
     first_chunk = int(chunks[-4:][0]) if chunks else 1
     array = _one_of_series(array, options.frame, name)
     shape = tuple(array.shape)
+    if len(shape) == 2:
+        raise InputError(
+            f"{name}: is one image of {shape[0]}×{shape[1]}, not a scan; open the file with the diffraction patterns"
+        )
     if len(shape) not in (3, 4) or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
         raise InputError(
             f"{name}: expected a scan (scan_y, scan_x, k_y, k_x), or (pattern, k_y, k_x) with scan_shape, "
-            f"without empty axes; got shape {shape}" + (_IMAGE_HINT if len(shape) == 2 else "")
+            f"without empty axes; got shape {shape}"
         )
     if len(shape) == 4:
         grid, rows = (int(shape[0]), int(shape[1])), first_chunk

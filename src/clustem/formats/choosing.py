@@ -76,6 +76,8 @@ def _choose_stack(
         hint = f"\nfor a stack of patterns choose it with dataset= and give scan_shape=(y, x); {_fits(first)}"
     elif everything and all(len(c.shape) <= 2 for c in everything):
         hint = "\nthat is an image, or a profile; open the file with the diffraction patterns"
+    elif usable:
+        hint = f"\nif that is patterns in a row, choose it with dataset= and give scan_shape=(y, x); {_fits(usable[0])}"
     raise InputError(
         f"{name}: not a scan: expected a numeric array with four axes (scan_y, scan_x, k_y, k_x); "
         + (f"found only\n{listing(everything)}" if everything else "there is no array in it")

@@ -25,6 +25,12 @@ def main_file(path: Path) -> Path | None:
     return master if path.suffix.lower() in (".h5", ".hdf5") and master.is_file() else None
 
 
+def described_movie(path: Path) -> str | None:
+    """Return the name of the movie that a text of Direct Electron belongs to, beside it or not; None for another."""
+    match = _MOVIE_TEXTS.match(path.name)
+    return None if match is None else f"{match['stem']}_movie.mrc"
+
+
 def _names(description: Path, name: str) -> bool:
     """Return whether an .xml names a file."""
     if not description.is_file() or description.stat().st_size > _LARGEST_DESCRIPTION:

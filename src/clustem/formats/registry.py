@@ -23,7 +23,7 @@ from clustem.formats import (
     velox,
     zarr_stores,
 )
-from clustem.formats.companions import main_file
+from clustem.formats.companions import described_movie, main_file
 from clustem.formats.contract import Format
 
 FORMATS: tuple[Format, ...] = (
@@ -61,6 +61,9 @@ def find_format(path: Path) -> Format:
     main = main_file(path)
     if main is not None:
         raise InputError(f"{path.name}: only belongs to a measurement; open that itself, {main.name}")
+    movie = described_movie(path)
+    if movie is not None:
+        raise InputError(f"{path.name}: only belongs to a movie, {movie}, which is not beside it; open that")
     raise InputError(f"{path.name}: the format is not known; supported are {supported_text()}")
 
 
