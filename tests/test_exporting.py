@@ -104,6 +104,17 @@ def test_dark_fields_of_a_scan_that_is_opened_with_options(folder, tmp_path):
         assert files(tmp_path / "out" / "exports") == files(tmp_path / "expected")
 
 
+def test_without_a_domain_files_of_domains_are_left_out(folder, tmp_path):
+    scan = np.load(folder.parent / "scan.npy")[:, :5]
+    results = clustem.run(scan, method="published", threshold=0.9999, min_size=20)
+    assert results.domains.number == 0
+    clustem.export(results, to="all", output=tmp_path / "all")
+    of_domains = {"apertures.tif", "averages.emd.h5", "averages.hspy", "averages.tif", "dark_fields.tif"}
+    assert {path.name for path in (tmp_path / "all").iterdir()} == ALL - of_domains
+    with pytest.raises(clustem.InputError, match="there is none in these results"):
+        clustem.export(results, to="dark-fields", output=tmp_path / "none")
+
+
 def test_dark_fields_of_data_in_memory(folder, tmp_path):
     plain = np.load(folder.parent / "scan.npy")
     clustem.run(plain, labels=np.repeat([[1, 1, 1, 2, 2, 2]], 5, axis=0), output=tmp_path / "out")

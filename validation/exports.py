@@ -71,6 +71,8 @@ def read_hyperspy(folder: Path, truth: Truth) -> bool:
     import hyperspy.api as hs
 
     pixel, unit = (1.0, "px") if truth.pixel is None else (truth.pixel, "1/Å")
+    if not len(truth.patterns):
+        return read_label_signal(folder, truth)
     signal = hs.load(folder / "averages.hspy")
     axes = [signal.axes_manager[name] for name in ("label", "ky", "kx")]
     offsets = np.array([axis.offset for axis in axes[1:]])
@@ -83,10 +85,17 @@ def read_hyperspy(folder: Path, truth: Truth) -> bool:
         np.allclose([axis.scale for axis in axes[1:]], pixel),
         np.allclose(offsets, -truth.centre * pixel),
     )
+    return right & read_label_signal(folder, truth)
+
+
+def read_label_signal(folder: Path, truth: Truth) -> bool:
+    """Open the label image with HyperSpy."""
+    import hyperspy.api as hs
+
     labels = hs.load(folder / "labels.hspy")
     scales = [labels.axes_manager[name].scale for name in ("y", "x")]
     units = [labels.axes_manager[name].units for name in ("y", "x")]
-    return right & report(
+    return report(
         "HyperSpy",
         "labels.hspy",
         f"{type(labels).__name__} {labels.data.shape} {units} {scales}",
@@ -128,10 +137,11 @@ def read_py4dstem(folder: Path, truth: Truth) -> bool:
     """Open the averages with py4DSTEM."""
     import py4DSTEM
 
+    if not len(truth.patterns):
+        return report("py4DSTEM", "averages.emd.h5", "no domain, no file", not (folder / "averages.emd.h5").exists())
     cube = py4DSTEM.read(folder / "averages.emd.h5", datapath="averages_root/averages")
     calibration = cube.calibration
-    count = len(truth.patterns)
-    known = count > 0 and bool(np.isfinite(truth.centre).all())
+    known = bool(np.isfinite(truth.centre).all())
     origin = calibration.get_origin_mean() if known else truth.centre
     right = report(
         "py4DSTEM",
@@ -176,6 +186,8 @@ def read_emdfile(folder: Path, truth: Truth) -> bool:
     }
     right = True
     for name, (values, sizes, unit) in expected.items():
+        if not len(values):
+            continue
         array = emdfile.read(folder / "arrays.emd.h5", emdpath=f"averages_root/{name}")
         right &= report(
             "emdfile",

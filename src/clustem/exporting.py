@@ -112,7 +112,7 @@ def export(
 
     Notes
     -----
-    The same results give the same bytes.
+    The same results give the same bytes. Without a domain, files that hold something for every domain are left out.
 
     Examples
     --------
@@ -128,7 +128,9 @@ def export(
     chosen = _chosen(to, found)
     target = _folder(found, output)
     check_new_files(target, [name for choice in chosen for name in _TARGETS[choice].names(found)], force=force)
-    opened = _scan_of(found, scan) if "dark-fields" in chosen else None
+    if chosen == ["dark-fields"] and not found.domains.number:
+        raise InputError("to: dark fields are made for every domain, but there is none in these results")
+    opened = _scan_of(found, scan) if "dark-fields" in chosen and found.domains.number else None
     with added_files(target, force=force) as folder:
         for choice in chosen:
             write = _TARGETS[choice].write

@@ -25,8 +25,10 @@ def write_emd(results: Results, folder: Path) -> None:
     The first is a DataCube (1, K, k_y, k_x), so that what works on scans works on the averages. Position (0, i) is the
     average of label i + 1; neighbours there are no neighbours in the scan, so the positions are not calibrated. emdfile
     refuses classes that it does not know, such as DataCube, so the second has averages and labels as plain arrays.
+    Without a domain there are only labels.
     """
-    (folder / "averages.emd.h5").write_bytes(_file_of(_write_cube, results))
+    if len(results.averages.patterns):
+        (folder / "averages.emd.h5").write_bytes(_file_of(_write_cube, results))
     (folder / "arrays.emd.h5").write_bytes(_file_of(_write_arrays, results))
 
 
@@ -72,8 +74,9 @@ def _write_arrays(root: h5py.Group, results: Results) -> None:
     averages, labels = results.averages, results.domains.labels
     values, unit = _detector_axes(averages)
     axes = [np.arange(1.0, len(averages.patterns) + 1), *values]
-    group = _group(root, _NAME, "array", "Array")
-    _write_array(group, averages.patterns, "pixel intensity", axes, ("", unit, unit), ("label", "ky", "kx"))
+    if len(averages.patterns):
+        group = _group(root, _NAME, "array", "Array")
+        _write_array(group, averages.patterns, "pixel intensity", axes, ("", unit, unit), ("label", "ky", "kx"))
     step = results.domains.calibration.scan_step_yx_nm
     axes = [np.arange(length) * size for length, size in zip(labels.shape, step or (1.0, 1.0), strict=True)]
     unit = "pixels" if step is None else "nm"

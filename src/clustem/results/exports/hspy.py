@@ -10,8 +10,9 @@ from clustem.results.record import Results
 
 
 def write_hspy(results: Results, folder: Path) -> None:
-    """Write `averages.hspy` (label | ky, kx) in 1/Å and `labels.hspy` (y, x) in nm."""
-    _write(signal_of_averages(results.averages), folder / "averages.hspy")
+    """Write `averages.hspy` (label | ky, kx) in 1/Å, unless there is no domain, and `labels.hspy` (y, x) in nm."""
+    if len(results.averages.patterns):
+        _write(signal_of_averages(results.averages), folder / "averages.hspy")
     domains = results.domains
     _write(label_signal(domains.labels, domains.calibration), folder / "labels.hspy")
 
