@@ -21,6 +21,7 @@ ROOMS = (
     "passes",
     "compiling",
     "sums",
+    "solving",
     "formats",
     "surveying",
     "averaging",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.compiling import compiled
+from clustem.solving import factorise_positive, solve_positive
 
 Array = NDArray[Any]
 
@@ -119,7 +120,9 @@ def fit_plane(
                 right[a] += weight[j] * precision[q] * row[c, a] * rest
                 for b in range(4):
                     normal[a, b] += weight[j] * precision[q] * row[c, a] * row[c, b]
-    found[:] = np.linalg.solve(normal, right)
+    factorise_positive(normal)
+    solve_positive(normal, right)
+    found[:] = right
 
 
 @compiled()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.compiling import compiled
+from clustem.solving import invert_positive
 
 Array = NDArray[Any]
 
@@ -141,7 +142,8 @@ def mix_positions(
                 rest[y, x] += left * left
             for i in range(number):
                 gram[i, i] += 1e-9 * ridge + 1e-300
-            inverse = np.linalg.inv(gram)
+            inverse = np.empty((number, number))
+            invert_positive(gram, inverse)
             for i in range(number):
                 near[y, x, i], shares[y, x, i] = found[i], share[i]
                 if i != top:

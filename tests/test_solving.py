@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from clustem.solving import factorise_positive, invert_positive, solve_positive
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 7])
+def test_equations_compiled_and_as_plain_python(size):
+    columns = np.random.default_rng(size).normal(size=(size + 3, size))
+    matrix, values = columns.T @ columns, np.arange(1.0, size + 1)
+    expected = np.linalg.solve(matrix, values)
+    for factorise, solve in (
+        (factorise_positive, solve_positive),
+        (factorise_positive.py_func, solve_positive.py_func),
+    ):
+        factor, found = np.where(np.tri(size, dtype=bool), matrix, np.nan), values.copy()
+        factorise(factor)
+        solve(factor, found)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_an_inverse_compiled_and_as_plain_python():
+    columns = np.random.default_rng(0).normal(size=(5, 3))
+    matrix = columns.T @ columns
+    for invert in (invert_positive, invert_positive.py_func):
+        inverse = np.full((3, 3), np.nan)
+        invert(matrix.copy(), inverse)
+        np.testing.assert_allclose(inverse @ matrix, np.eye(3), atol=1e-9)
+
+
+def test_a_singular_matrix_gives_numbers():
+    factor, values = np.ones((2, 2)), np.ones(2)
+    factorise_positive.py_func(factor)
+    solve_positive.py_func(factor, values)
+    assert np.isfinite(factor).all()
+    np.testing.assert_allclose(values.sum(), 1)
