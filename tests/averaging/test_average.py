@@ -17,7 +17,7 @@ from clustem.surveying import survey
 from .scenes import LABELS, counts_of, ramp
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.uint32, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.uint32, np.float32])
 def test_means_and_variances_are_those_of_numpy(dtype):
     counts = counts_of().astype(dtype)
     found = average(counts, LABELS)
@@ -175,15 +175,3 @@ def test_renaming_domains_reorders_everything(names):
         assert np.array_equal(getattr(other, name)[order], getattr(first, name), equal_nan=True), name
     assert isinstance(first, Averages)
     assert replace(first, margin_px=1.0).margin_px == 1
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint32, np.int64, np.float32])
-@pytest.mark.parametrize("moving", [False, True])
-def test_types_of_the_same_values_agree(dtype, moving):
-    path = None
-    if moving:
-        path = np.stack(np.broadcast_arrays(17 + 0.3 * np.arange(10)[:, None], 18 - 0.2 * np.arange(12)), -1)
-    counts = np.minimum(counts_of(path=path), 127)
-    expected, found = average(counts, LABELS), average(counts.astype(dtype), LABELS)
-    for name in ("patterns", "variance", "electrons", "snr_domain"):
-        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-6)

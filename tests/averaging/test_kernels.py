@@ -49,12 +49,15 @@ def test_kernel_of_signal_compiled_and_as_plain_python():
         assert (total.tolist(), sums.tolist(), squares.tolist()) == ([0, 43], [0, 18], [0, 49 + 121])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "kernels"), [(np.uint16, (add_whole, add_whole.py_func)), (np.int32, (add_whole.py_func,))]
+)
 @pytest.mark.parametrize("largest", [5, 60_000])
-def test_kernel_of_whole_sums_compiled_and_as_plain_python(largest):
-    patterns = np.random.default_rng(0).integers(0, largest, (40, 50)).astype(np.uint16)
+def test_kernel_of_whole_sums_compiled_and_as_plain_python(largest, dtype, kernels):
+    patterns = np.random.default_rng(0).integers(0, largest, (40, 50)).astype(dtype)
     slots = np.repeat([1, -1, 0, 1], [19, 1, 3, 17])
     use, outside = np.array([[5, 20], [30, 45]]), np.array([[7, 9]])
-    for kernel in (add_whole, add_whole.py_func):
+    for kernel in kernels:
         sums, squares, measured = np.zeros((2, 50)), np.zeros((2, 50)), np.zeros((3, 40))
         kernel(patterns, slots, 5, 45, use, outside, sums, squares, measured)
         wide = patterns.astype(float)

@@ -1,6 +1,7 @@
 """average: patterns that are moved to a common centre, and pixels that are filled."""
 
 import numpy as np
+import pytest
 
 from clustem.averaging import average
 from clustem.scan import Scan
@@ -66,3 +67,13 @@ def test_a_pixel_masked_by_the_file_is_filled():
     near = [found.patterns[:, y, x] for y in range(15, 20) for x in range(16, 21) if (y, x) != (17, 18)]
     np.testing.assert_allclose(found.patterns[:, 17, 18], np.median(near, axis=0), rtol=1e-6)
     assert found.electrons[0] == counts[LABELS == 1][:, mask].sum()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_types_of_the_same_values_agree(dtype):
+    path = np.stack(np.broadcast_arrays(17 + 0.3 * np.arange(10)[:, None], 18 - 0.2 * np.arange(12)), -1)
+    counts = np.minimum(counts_of(path=path), 127)
+    expected, found = average(counts, LABELS), average(counts.astype(dtype), LABELS)
+    assert expected.margin_px > 0
+    for name in ("patterns", "variance", "electrons", "snr_domain"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-6)

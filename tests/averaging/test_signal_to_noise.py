@@ -85,13 +85,15 @@ def test_signal_to_noise_of_moved_patterns_against_thinning():
 
 
 def test_noise_without_signal_has_a_ratio_near_zero():
-    counts = np.random.default_rng(0).poisson(2.0, (8, 8, 20, 20))
+    counts = np.random.default_rng(0).poisson(2.0, (8, 8, 20, 20)).astype(np.uint16)
     found = average(counts, np.ones((8, 8), int))
     assert found.snr_single[0] < 0.15
     assert found.snr_domain[0] < 0.5
 
 
-@pytest.mark.parametrize("change", [lambda c: 7 * c + 40, lambda c: 0.37 * c], ids=["gain and offset", "fractions"])
+@pytest.mark.parametrize(
+    "change", [lambda c: 7 * c + 40, lambda c: c * np.float32(0.37)], ids=["gain and offset", "fractions"]
+)
 def test_values_that_are_no_counts_are_judged_by_their_scatter(change):
     counts = counts_of(dose=2.0)
     plain, scaled = average(counts, LABELS), average(change(counts), LABELS)
@@ -114,7 +116,7 @@ def test_small_domains_of_counts_are_counts(positions, dose):
 
 def test_a_scan_without_a_beam():
     expected = np.where(np.arange(12) < 6, 8.0, 2.0) + np.zeros((12, 1))
-    counts = np.random.default_rng(0).poisson(expected, (6, 6, 12, 12))
+    counts = np.random.default_rng(0).poisson(expected, (6, 6, 12, 12)).astype(np.uint16)
     found = average(counts, np.ones((6, 6), int))
     assert np.isnan(survey(counts).beam_radius_px)
     expected = thinned(counts.reshape(36, 12, 12), np.ones((12, 12), bool), np.random.default_rng(2), 20)

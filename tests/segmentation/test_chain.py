@@ -101,18 +101,18 @@ def test_kernel_compiled_and_as_plain_python():
     noise = np.array([1.5, 0.5, 0.2, 1.1, chain.spread, chain.middle])
     results = []
     for kernel in (corrected_products, corrected_products.py_func):
-        single, pairs = np.zeros((4, 2, 3)), np.zeros((6, 4, 2, 3))
+        single, pairs = np.zeros((4, 3, 3))[:, :2], np.zeros((6, 4, 3, 3))[:, :, :2]  # parts, as in a pass
         for columns in ((0, 2), (2, 3)):
             kernel(
                 patterns,
                 places,
                 moves,
                 templates,
-                maps,
+                maps.astype(np.float32),
                 chain.good,
                 chain.mask,
                 1,
-                chain.weight.ravel(),
+                chain.weight.ravel().astype(np.float32),
                 *chain.plan,
                 noise,
                 *columns,

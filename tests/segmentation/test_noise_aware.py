@@ -210,7 +210,7 @@ def test_the_direction_of_the_scan_does_not_matter(turn):
     assert same(segment(np.ascontiguousarray(turn(scan))), turn(truth))
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_types_of_the_same_values_agree(dtype):
     scan = np.minimum(scene(quarters((12, 12)), FOUR, electrons=500), 255)
     expected = segment(scan).labels

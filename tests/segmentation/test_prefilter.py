@@ -101,7 +101,7 @@ def test_rows_do_not_depend_on_how_many_are_read(start, rows, border):
         assert filtered.read(start, stop).tobytes() == whole[start:stop].tobytes()
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.uint32, np.float32])
 def test_types_of_the_same_values_agree(dtype):
     expected = np.asarray(published_prefilter(patterns_of(3) % 256, **SMALL))
     result = np.asarray(published_prefilter((patterns_of(3) % 256).astype(dtype), **SMALL))

@@ -53,7 +53,7 @@ def test_three_clear_domains_are_found(seed, mean):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_is_one_domain_with_a_warning(seed):
-    counts = np.random.default_rng(seed).poisson(2.0, (14, 15, 10, 10))
+    counts = np.random.default_rng(seed).poisson(2.0, (14, 15, 10, 10)).astype(np.uint16)
     domains = segment(counts)
     assert (domains.labels == 1).all()
     assert "no partition is significant" in domains.reason
@@ -67,7 +67,7 @@ def test_noise_is_one_domain_with_a_warning(seed):
 
 
 def test_remedies_that_were_taken_are_not_offered_again():
-    counts = np.random.default_rng(0).poisson(2.0, (14, 15, 10, 10))
+    counts = np.random.default_rng(0).poisson(2.0, (14, 15, 10, 10)).astype(np.uint16)
     mask = np.ones((10, 10), bool)
     mask[4:6, 4:6] = False
     (warning,) = segment(counts, detector_mask=mask, smooth_sigma=0.3, min_size=20).warnings
@@ -172,7 +172,7 @@ def test_published_numbers_of_domains(counts, group):
 
 
 def test_the_prefilter_makes_noise_alike():
-    counts = np.random.default_rng(0).poisson(3.0, (8, 8, 40, 40))
+    counts = np.random.default_rng(0).poisson(3.0, (8, 8, 40, 40)).astype(np.uint16)
     plain, filtered = segment(counts, threshold=0.5), segment(counts, threshold=0.5, prefilter=True)
     assert not plain.labels.any()
     assert filtered.parameters.prefilter
@@ -180,5 +180,5 @@ def test_the_prefilter_makes_noise_alike():
 
 
 def test_one_line_needs_a_threshold():
-    counts = np.random.default_rng(0).poisson(3, (1, 30, 12, 12))
+    counts = np.random.default_rng(0).poisson(3, (1, 30, 12, 12)).astype(np.uint16)
     assert any("give one" in text for text in segment(counts).warnings)

@@ -172,7 +172,7 @@ def test_dead_patterns_never_join(border, dead):
 
 @pytest.mark.parametrize("shape", [(1, 9), (9, 1), (2, 2)])
 def test_narrow_scans(shape):
-    counts = np.random.default_rng(1).poisson(8, (*shape, 8, 8))
+    counts = np.random.default_rng(1).poisson(8, (*shape, 8, 8)).astype(np.uint16)
     domains = segment(counts, **PUBLISHED, threshold=-0.99, min_size=1)
     assert (domains.labels == 1).all()
     for method in ("noise-aware", "published"):

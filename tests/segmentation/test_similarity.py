@@ -85,8 +85,14 @@ def test_two_by_two_by_hand():
     np.testing.assert_allclose(similarity, expected, atol=1e-15)
 
 
-@pytest.mark.parametrize("sigma", [0.0, 0.7])
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.uint32, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("dtype", "sigma"),
+    [
+        *((dtype, 0.0) for dtype in (np.uint8, np.int16, np.uint16, np.uint32, np.float32)),
+        (np.uint16, 0.7),
+        (np.float32, 0.7),
+    ],
+)
 def test_definition(dtype, sigma):
     patterns = random_patterns(1, dtype=dtype)
     if patterns.dtype.kind in "if":
@@ -193,8 +199,10 @@ def test_values_lie_between_minus_one_and_one_and_pairs_agree(seed):
         assert np.array_equal(similarity[y, x, n], other, equal_nan=True)
 
 
-@pytest.mark.parametrize("sigma", [0.0, 1.0])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("dtype", "sigma"),
+    [*((dtype, 0.0) for dtype in (np.uint8, np.uint16, np.uint32, np.float32)), (np.uint16, 1.0), (np.float32, 1.0)],
+)
 def test_the_same_bytes_for_any_block_size_and_number_of_threads(dtype, sigma):
     patterns = random_patterns(9, (9, 6, 128, 128), dtype=dtype)
     mask = np.random.default_rng(2).random((128, 128)) < 0.7
@@ -306,7 +314,7 @@ def test_kernel_compiled_and_as_plain_python(kernel):
     used = np.r_[1:4, 6:11]
     results = []
     for function in (kernel, kernel.py_func):
-        sums, dots = np.full((3, 3, 3), np.nan), np.zeros((4, 3, 3))
+        sums, dots = np.full((3, 3, 3), np.nan), np.zeros((4, 4, 3))[:, :3]  # a part, as in a pass
         function(patterns, runs, 0, 3, *sums, dots)
         results.append((sums, dots))
     for compiled, plain in zip(*results, strict=True):
@@ -320,7 +328,7 @@ def test_kernel_of_blurred_patterns_compiled_and_as_plain_python():
     blurred = gaussian_filter(patterns.astype(float), 0.8, axes=(2, 3)).reshape(3, 4, 30)
     runs, used = np.array([[2, 9], [20, 30]]), np.r_[2:9, 20:30]
     for function in (real_products, real_products.py_func):
-        sums, dots = np.full((3, 2, 4), np.nan), np.zeros((4, 2, 4))
+        sums, dots = np.full((3, 2, 4), np.nan), np.zeros((4, 3, 4))[:, :2]
         for columns in ((0, 2), (2, 4)):
             function(patterns, *plan, runs, *columns, *sums, dots)
         check_products(blurred, used, sums, dots, rtol=2e-6)
@@ -342,18 +350,19 @@ def check_products(patterns, used, sums, dots, rtol=0.0):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "low", "high"),
+    ("dtype", "low", "high", "sigma"),
     [
-        (np.uint8, 0, 255),
-        (np.uint16, 0, 65535),
-        (np.uint32, 0, 2**32 - 1),
-        (np.int16, -300, 300),
-        (np.int32, -(2**31), 2**31 - 1),
-        (np.int64, -(2**40), 2**40),
-        (np.float32, -9, 9),
+        (np.uint8, 0, 255, 0.0),
+        (np.uint16, 0, 65535, 0.0),
+        (np.uint16, 0, 65535, 1.0),
+        (np.uint32, 0, 2**32 - 1, 0.0),
+        (np.int16, -300, 300, 0.0),
+        (np.int32, -(2**31), 2**31 - 1, 0.0),
+        (np.int64, -(2**40), 2**40, 0.0),
+        (np.float32, -9, 9, 0.0),
+        (np.float32, -9, 9, 1.0),
     ],
 )
-@pytest.mark.parametrize("sigma", [0.0, 1.0])
 def test_integers_of_any_size(dtype, low, high, sigma):
     patterns = np.random.default_rng(16).integers(low, high, (4, 4, 9, 9), endpoint=True).astype(dtype)
     mask = np.ones((9, 9), bool)

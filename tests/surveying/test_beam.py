@@ -32,7 +32,7 @@ def test_what_is_bright_inside_the_disk_does_not_move_it(disk, direction):
     mass = mass_centre(image, USE, *centre, radius + 4)
     assert np.hypot(*(np.array(mass) - centre)) > 0.3
     np.testing.assert_allclose(find_beam(image, USE, None).centre, centre, atol=0.12)
-    counts = np.random.default_rng(0).poisson(np.broadcast_to(image / 10, (5, 5, *SHAPE)))
+    counts = np.random.default_rng(0).poisson(np.broadcast_to(image / 10, (5, 5, *SHAPE))).astype(np.uint16)
     found = survey(counts)
     np.testing.assert_allclose(found.centre_px, centre, atol=0.15)
     np.testing.assert_allclose(np.median(found.centres_px, axis=(0, 1)), centre, atol=0.25)

@@ -72,7 +72,7 @@ def test_rescaled_counts():
 @pytest.mark.parametrize("frames", [2, 5])
 def test_sums_of_frames_are_counts_and_means_have_less_noise(frames):
     stack = np.stack([counts_of(600, seed=seed) for seed in range(frames)])
-    assert survey(stack.sum(axis=0)).noise.kind == "counts"
+    assert survey(stack.sum(axis=0, dtype=np.uint16)).noise.kind == "counts"
     noise = survey(stack.mean(axis=0).astype(np.float32)).noise
     assert noise.kind == "unknown"
     assert noise.gain == pytest.approx(1 / frames, rel=0.05)

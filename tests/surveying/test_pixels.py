@@ -58,7 +58,7 @@ def test_planted_dead_pixels_are_found():
 
 
 def test_few_counts_do_not_make_dead_pixels():
-    data = np.random.default_rng(0).poisson(0.05, (5, 5, 32, 32))
+    data = np.random.default_rng(0).poisson(0.05, (5, 5, 32, 32)).astype(np.uint16)
     data[..., 14:18, 14:18] += 20
     found = survey(data)
     assert not found.dead_pixels.any()

@@ -23,7 +23,7 @@ from clustem.surveying._kernels import (
 ARRAYS = ("mean", "variance", "maximum", "total", "bright_field", "annular_dark_field", "centres_px", "descan_px")
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.uint32, np.int64, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.uint32, np.float32, np.float64])
 def test_images_are_those_of_numpy(counts, dtype):
     data = counts.astype(dtype)
     found = survey(data)
@@ -157,7 +157,7 @@ def test_fractions_are_no_counts(counts):
 
 
 def test_without_a_beam_its_images_are_missing():
-    data = np.random.default_rng(0).poisson(5, (4, 5, 24, 24))
+    data = np.random.default_rng(0).poisson(5, (4, 5, 24, 24)).astype(np.uint16)
     found = survey(data)
     assert np.isnan(found.beam_radius_px)
     assert np.isnan(found.bright_field).all()
@@ -257,7 +257,7 @@ def test_types_of_the_same_values_agree(counts, scale):
     """Unsigned integers are summed exactly, whatever their size, and as floating-point numbers are."""
     large = np.minimum(counts, 60).astype(np.uint32) * np.uint32(scale)
     expected = survey(large.astype(np.float64))
-    for dtype in (np.uint32, np.int64) if scale > 1000 else (np.uint8, np.uint16, np.uint32, np.int16, np.float32):
+    for dtype in (np.uint32,) if scale > 1000 else (np.uint8, np.uint16, np.uint32, np.int16, np.float32):
         found = survey(large.astype(dtype))
         for name in ("mean", "variance", "maximum", "total", "bright_field", "annular_dark_field", "centres_px"):
             np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-7, atol=1e-9)
@@ -305,7 +305,7 @@ def test_kernels_of_the_beam_compiled_and_as_plain_python(disk):
 @settings(max_examples=15, deadline=None)
 @given(rows=st.permutations(range(6)), scale=st.integers(2, 9))
 def test_the_order_of_patterns_and_the_unit_do_not_matter(rows, scale):
-    counts = np.random.default_rng(0).poisson(3, (6, 4, 12, 12))
+    counts = np.random.default_rng(0).poisson(3, (6, 4, 12, 12)).astype(np.uint16)
     counts[..., 4:8, 4:8] += 40
     first, other = survey(counts), survey(counts[rows] * scale)
     np.testing.assert_allclose(other.mean, scale * first.mean)

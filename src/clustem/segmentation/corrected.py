@@ -203,7 +203,9 @@ def _products(
     scan: Scan, chain: Chain, noise: NoiseModel, moves: NDArray[np.float64], places: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return sums of every pattern (4, scan_y, scan_x) and every pair (6, 4, scan_y, scan_x)."""
-    single, pairs = np.zeros((4, *scan.scan_shape)), np.zeros((6, 4, *scan.scan_shape))
+    height, width = scan.scan_shape
+    # with a row to spare: parts and the whole are compiled for alike
+    single, pairs = np.zeros((4, height + 1, width)), np.zeros((6, 4, height + 1, width))
     templates, maps = (np.stack(tables) for tables in zip(*(chain.tables(move) for move in moves), strict=True))
     sharing = 1 + 2 * sum(noise.covariance)
     read = noise.read_noise**2
@@ -238,6 +240,7 @@ def _products(
         in_threads(work, scan.shape[1], longest=_TILE)
 
     run_pass(scan, process, stage="corrected similarity", below=1)
+    single, pairs = single[:, :height], pairs[:, :, :height]
     single[1] = noise.gain * single[1] + read * templates.sum(axis=(1, 2))[places]
     return single, pairs
 

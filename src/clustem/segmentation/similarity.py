@@ -85,8 +85,9 @@ def edge_similarity(
     """
     check_blur(smooth_sigma, scan)
     mask = _pixels(scan, detector_mask)
-    sums = np.zeros((3, *scan.scan_shape))
-    dots = np.zeros((4, *scan.scan_shape))
+    height, width = scan.scan_shape
+    sums = np.zeros((3, height, width))
+    dots = np.zeros((4, height + 1, width))  # with a row to spare: parts and the whole are compiled for alike
     runs = runs_of(mask)
 
     taps, rows, columns = blur_plan(scan.detector_shape, smooth_sigma)
@@ -107,7 +108,7 @@ def edge_similarity(
         in_threads(work, scan.shape[1], longest=_TILE)
 
     run_pass(scan, process, stage="similarity", below=1)
-    return _cosines(sums, dots, int(mask.sum()), mask.size)
+    return _cosines(sums, dots[:, :height], int(mask.sum()), mask.size)
 
 
 def check_blur(smooth_sigma: float, scan: Scan) -> None:
