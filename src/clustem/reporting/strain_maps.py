@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 SIGNIFICANT = 2.0  # standard errors below which a strain is not told from 0
 _NAMES = {"e_xx": "$e_{xx}$", "e_yy": "$e_{yy}$", "e_xy": "$e_{xy}$", "omega": r"Rotation $\omega$"}
 _COLOURS = "RdBu_r"
-_FRAME = 0.52  # inches, side of the square that the sample frame is drawn on
+_FRAME = (0.32, 0.52)  # inches, least and largest side of the square that the sample frame is drawn on
 _MOST_OUTSTANDING = 2.0  # largest value over the 90th percentile up to which the colours reach it
 
 
@@ -138,18 +138,16 @@ def largest_shown(values: Array) -> float:
 def draw_frame(axes: Axes) -> None:
     """Draw the sample frame into the upper left corner of a map: x right, y down, z along the beam, away from us."""
     box = axes.get_window_extent()
-    inch = axes.figure.dpi / box.width, axes.figure.dpi / box.height
-    long, inset = 0.28, 0.12
-    start = inset * inch[0], 1 - inset * inch[1]
-    corner = 0.0, 1 - _FRAME * inch[1]
-    axes.add_patch(
-        Rectangle(corner, _FRAME * inch[0], _FRAME * inch[1], transform=axes.transAxes, color="white", alpha=0.85)
-    )
+    width, height = box.width / axes.figure.dpi, box.height / axes.figure.dpi
+    side = float(np.clip(0.25 * min(width, height), *_FRAME))
+    x, y = side / width, side / height
+    axes.add_patch(Rectangle((0, 1 - y), x, y, transform=axes.transAxes, color="white", alpha=0.85, zorder=4))
     arrow = {"arrowstyle": "-|>", "linewidth": 1, "color": "black", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 7}
-    write: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 7, "va": "center"}
-    for (right, down), text in (((long, 0.0), "x"), ((0.0, long), "y")):
-        end = start[0] + right * inch[0], start[1] - down * inch[1]
-        axes.annotate("", end, start, xycoords="axes fraction", arrowprops=arrow)
-        beside = 0.05 if right else 0.0, 0.07 if down else 0.0
-        place = end[0] + beside[0] * inch[0], end[1] - beside[1] * inch[1]
-        axes.text(*place, text, ha="left" if right else "center", **write)
+    write: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 7, "va": "center", "ha": "center", "zorder": 5}
+    start = 0.22 * x, 1 - 0.22 * y
+    for end, place, text in (
+        ((0.72 * x, start[1]), (0.87 * x, start[1]), "x"),
+        ((start[0], 1 - 0.72 * y), (start[0], 1 - 0.87 * y), "y"),
+    ):
+        axes.annotate("", end, start, xycoords="axes fraction", arrowprops=arrow, zorder=5)
+        axes.text(*place, text, **write)
