@@ -79,8 +79,9 @@ def nearest_coincidence(misorientation: ArrayLike) -> tuple[str, float]:
     'Σ3'
     """
     names = coincidences()
-    rotations = np.array([rotation for *_, rotation in names])
-    deviation = _angles(_equivalent(np.asarray(misorientation, np.float64)), rotations).min(axis=0)
+    equivalent, starts = _all_equivalent()
+    trace = np.maximum.reduceat(equivalent @ np.asarray(misorientation, np.float64).ravel(), starts)
+    deviation = np.rad2deg(np.arccos(np.clip((trace - 1) / 2, -1, 1)))
     sigma = np.array([number for _, number, _ in names])
     order = np.lexsort((deviation, sigma))
     near = order[deviation[order] <= BRANDON_DEG / np.sqrt(sigma[order])]
@@ -102,6 +103,20 @@ def _matrix_of(numbers: tuple[int, int, int, int]) -> Array:
     vector = np.array(numbers[1:], np.float64)
     length = float(np.linalg.norm(vector))
     return from_rotation_vector(vector / length * 2 * np.arctan2(length, numbers[0]))
+
+
+@cache
+def _all_equivalent() -> tuple[Array, NDArray[np.int64]]:
+    """Return the distinct rotations (N, 9) that are the same coincidence, one coincidence after the other.
+
+    Second, where each starts. A matrix times a row is the trace of the rotation between the two.
+    """
+    parts = []
+    for *_, rotation in coincidences():
+        rows = _equivalent(rotation).reshape(-1, 9)
+        parts.append(rows[np.unique(rows.round(6), axis=0, return_index=True)[1]])
+    starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
+    return np.concatenate(parts), starts
 
 
 def _equivalent(rotation: Array) -> Array:
