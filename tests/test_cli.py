@@ -29,6 +29,8 @@ def test_demo_says_how_right_it_was(tmp_path):
     assert result.exit_code == 0
     assert "inside domains" in result.output
     assert float(result.output.split("inside domains")[1].split()[0]) > 0.97
+    right, _, all_of_them = result.output.split("orientations          ")[2].split()[:3]
+    assert int(right) >= int(all_of_them) - 2
     assert (tmp_path / "out" / "report.html").is_file()
 
 

@@ -5,9 +5,10 @@
 For each scene and dose, over the domains with at least 20 positions that have no neighbour in another one: how many are
 within 2° of the truth, the median, how often the truth is within 2° of a candidate, how many of the wrong and of the
 right ones are called ambiguous, how many phases are right, and patterns per second of processor time. The true labels
-are averaged. The last lines pool everything. Each scene holds `rotation`, crystal to sample, for each `grain`, and
-`kind`, the name of its crystal; see `scenes.py` for the rest. `--peaks FOLDER` writes the peaks of the first seed of
-each scene and dose, for `orientation_py4dstem.py`.
+are averaged, or with `--domains segmented` those that `clustem.run` finds, which then does everything; a domain has the
+grain that most of it is of. The last lines pool everything. Each scene holds `rotation`, crystal to sample, for each
+`grain`, and `kind`, the name of its crystal; see `scenes.py` for the rest. `--peaks FOLDER` writes the peaks of the
+first seed of each scene and dose, for `orientation_py4dstem.py`.
 """
 
 from __future__ import annotations
@@ -61,11 +62,16 @@ class Score:
         )
 
 
-def scored_domains(truth: dict[str, Any]) -> list[tuple[int, int]]:
-    """Return (label, grain) of the domains with enough positions inside."""
-    labels = truth["labels"]
-    sizes = {k: _inside(labels == k).sum() for k in np.unique(labels[labels > 0]).tolist()}
-    return [(k, int(truth["grain"][k])) for k, size in sizes.items() if size >= LEAST_POSITIONS]
+def scored_domains(labels: NDArray[Any], truth: dict[str, Any]) -> list[tuple[int, int]]:
+    """Return (label, grain) of the domains with enough positions inside of true ones."""
+    true = truth["labels"]
+    inside = np.any([_inside(true == k) for k in np.unique(true[true > 0])], axis=0)
+    chosen = []
+    for label in range(1, int(labels.max(initial=0)) + 1):
+        where = (labels == label) & inside
+        if where.sum() >= LEAST_POSITIONS:
+            chosen.append((label, int(truth["grain"][np.bincount(true[where]).argmax()])))
+    return chosen
 
 
 def _inside(domain: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -80,21 +86,40 @@ def read(path: Path) -> tuple[NDArray[Any], dict[str, Any]]:
         return group["counts"][()], truth
 
 
+def calibration_of(truth: dict[str, Any]) -> clustem.Calibration:
+    """Return the calibration of a scene."""
+    names = ("inv_angstrom_per_px", "energy_keV", "semiangle_mrad", "scan_step_nm")
+    return clustem.Calibration.from_dict({name: float(truth[name]) for name in names})
+
+
 def find(counts: NDArray[Any], truth: dict[str, Any]) -> clustem.Peaks:
     """Return the peaks of the averages of the true domains."""
-    names = ("inv_angstrom_per_px", "energy_keV", "semiangle_mrad", "scan_step_nm")
-    calibration = clustem.Calibration.from_dict({name: float(truth[name]) for name in names})
-    scan = clustem.open_scan(counts, calibration=calibration)
+    scan = clustem.open_scan(counts, calibration=calibration_of(truth))
     return clustem.find_peaks(clustem.average(scan, truth["labels"]))
+
+
+def run(counts: NDArray[Any], truth: dict[str, Any], crystals: list[clustem.Crystal]) -> Score:
+    """Run the main job on the scan, and compare with the truth."""
+    start = time.process_time()
+    results = clustem.run(counts, crystal=crystals, calibration=calibration_of(truth))
+    if results.orientations is None:
+        return Score()
+    seconds = time.process_time() - start
+    return compared(results.orientations, results.domains.labels, truth, seconds)
 
 
 def score(peaks: clustem.Peaks, truth: dict[str, Any], crystals: list[clustem.Crystal]) -> Score:
     """Match the peaks and compare with the truth."""
     start = time.process_time()
     found = clustem.match_orientations(peaks, crystals)
-    out = Score(seconds=time.process_time() - start, patterns=peaks.number)
+    return compared(found, truth["labels"], truth, time.process_time() - start)
+
+
+def compared(found: clustem.Orientations, labels: NDArray[Any], truth: dict[str, Any], seconds: float) -> Score:
+    """Compare orientations of labels with the truth."""
+    out = Score(seconds=seconds, patterns=found.number)
     kinds = json.loads(truth["kind"])
-    for label, grain in scored_domains(truth):
+    for label, grain in scored_domains(labels, truth):
         kind = kinds[grain]
         symmetry = found.crystal_of(kind).rotations
         matrix = found.rotation[label - 1]
@@ -118,7 +143,7 @@ def _matrix(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def write_peaks(path: Path, peaks: clustem.Peaks, truth: dict[str, Any]) -> None:
     """Write the peaks of the scored domains, and the true rotations, for other programs."""
-    chosen = scored_domains(truth)
+    chosen = scored_domains(truth["labels"], truth)
     columns: dict[str, Any] = {name: peaks.table[name].to_numpy() for name in ("label", "g_x", "g_y", "intensity")}
     labels = [label for label, _ in chosen]
     rotation = truth["rotation"][[grain for _, grain in chosen]]
@@ -133,6 +158,7 @@ def main() -> None:
     parser.add_argument("--doses", nargs="+", type=float, default=[20000.0, 1000.0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--peaks", type=Path)
+    parser.add_argument("--domains", choices=("truth", "segmented"), default="truth")
     options = parser.parse_args()
     crystals = [clustem.read_crystal(path) for path in options.crystal]
     pooled = {dose: Score() for dose in options.doses}
@@ -143,6 +169,9 @@ def main() -> None:
             total = Score()
             for seed in range(options.seeds):
                 counts = np.random.default_rng(seed).binomial(stored, min(1.0, dose / full)).astype(np.uint16)
+                if options.domains == "segmented":
+                    total.add(run(counts, truth, crystals))
+                    continue
                 peaks = find(counts, truth)
                 if options.peaks and seed == 0:
                     write_peaks(options.peaks / f"{path.stem}_{dose:.0f}.npz", peaks, truth)
