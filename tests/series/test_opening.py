@@ -13,6 +13,7 @@ import zarr
 
 import clustem
 from clustem import Calibration, InputError, MissingFileError
+from clustem.series import names_series
 
 SHAPE = (3, 4, 6, 8)
 DATA = np.random.default_rng(0).poisson(3, (4, *SHAPE)).astype(np.uint16)
@@ -157,6 +158,23 @@ def test_calibration_is_common_but_for_the_centre(tmp_path: Path) -> None:
 def test_what_is_no_series(source: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         clustem.open_series(source)
+
+
+def test_a_further_axis_of_other_formats_is_no_time(tmp_path: Path) -> None:
+    """The file of the fpd package has an axis of thresholds, which is no series, but one scan."""
+    with h5py.File(tmp_path / "fpd.hdf5", "w") as file:
+        file["fpd_expt/fpd_data/data"] = np.arange(3 * 4 * 5 * 6, dtype=np.uint16).reshape(3, 4, 1, 5, 6)
+    assert not names_series(str(tmp_path / "fpd.hdf5"))
+    assert clustem.open_series(tmp_path / "fpd.hdf5").shape == (1, 3, 4, 5, 6)
+    np.save(tmp_path / "a.npy", DATA)
+    assert names_series(str(tmp_path / "a.npy"))
+
+
+@pytest.mark.parametrize("text", ["{", '{"zarr_format": 3, "node_type": "array"}'])
+def test_a_damaged_store_is_no_series(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr" / "zarr.json").write_text(text)
+    assert not names_series(str(tmp_path / "a.zarr"))
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

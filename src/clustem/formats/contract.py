@@ -101,7 +101,8 @@ class Format:
     """A supported format: its name, file endings, how it is recognised and opened, and the options that it takes.
 
     `loads_compressed` says that patterns stored with compression are all read when it is opened; else a format is read
-    in parts, as they are needed. `calibration` names what is read of it.
+    in parts, as they are needed. `calibration` names what is read of it. `holds_series` says that an array of five
+    axes, or several of four, are a series of scans there; elsewhere a further axis may be one of thresholds.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Format:
     options: tuple[str, ...] = ("scan_shape",)
     loads_compressed: bool = False
     calibration: str = "–"
+    holds_series: bool = False
 
 
 def reason(error: Exception) -> str:

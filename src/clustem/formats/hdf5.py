@@ -140,4 +140,12 @@ def _unreadable(file: Any, address: str, checks: HeapChecks, error: Exception) -
     return broken_link(holder, name, address, error)
 
 
-FORMAT = Format("HDF5", _ENDINGS, is_hdf5, open_hdf5, ("scan_shape", "dataset"), calibration=_CALIBRATION)
+FORMAT = Format(
+    "HDF5",
+    _ENDINGS,
+    is_hdf5,
+    open_hdf5,
+    ("scan_shape", "dataset"),
+    calibration=_CALIBRATION,
+    holds_series=True,
+)

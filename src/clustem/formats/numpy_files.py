@@ -177,6 +177,7 @@ NPY = Format(
     (".npy",),
     lambda path: path.is_file() and (has_ending(path, (".npy",)) or first_bytes(path, len(_MAGIC)) == _MAGIC),
     open_npy,
+    holds_series=True,
 )
 NPZ = Format(
     "NumPy archive",

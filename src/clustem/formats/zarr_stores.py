@@ -126,4 +126,12 @@ def _walk(group: Any, prefix: str, groups: list[Any]) -> Iterator[tuple[str, Any
         yield from _walk(child, f"{prefix}{name}/", [child, *groups])
 
 
-FORMAT = Format("Zarr", _ENDINGS, is_zarr, open_zarr, ("scan_shape", "dataset"), calibration="as HDF5")
+FORMAT = Format(
+    "Zarr",
+    _ENDINGS,
+    is_zarr,
+    open_zarr,
+    ("scan_shape", "dataset"),
+    calibration="as HDF5",
+    holds_series=True,
+)

@@ -16,7 +16,7 @@ import numpy as np
 from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
 from clustem.formats import open_scan
-from clustem.formats.hdf5 import is_hdf5
+from clustem.formats.registry import find_format
 from clustem.formats.signals import is_array
 from clustem.formats.zarr_stores import is_zarr
 from clustem.scan import Scan
@@ -115,7 +115,7 @@ def names_series(text: str, *, dataset: str | None = None) -> bool:
     if is_zarr(path) or path.is_file():
         try:
             found = _series_in(path, dataset)
-        except InputError:
+        except Exception:  # whatever libraries raise over damaged files: opening the scan tells what it is
             return False
         return found is not None and (len(found[1]) > 1 or (found[0] is not None and found[0].shape[0] > 1))
     return path.is_dir()
@@ -182,9 +182,11 @@ def _frames_in(path: Path, dataset: str | None, scan_shape: tuple[int, int] | No
 
 def _series_in(path: Path, dataset: str | None) -> tuple[Any, list[str], list[float]] | None:
     """Return (5-D array, [], []) or (None, addresses, times in s) of what a file holds; None if it is one scan."""
-    if is_hdf5(path) or is_zarr(path) or path.suffix.lower() == ".npy":
-        return stored_frames(path, dataset)
-    return None
+    try:
+        kind = find_format(path)
+    except InputError:  # which is said on opening it
+        return None
+    return stored_frames(path, dataset) if kind.holds_series else None
 
 
 def _listed_frames(items: list[Any], dataset: str | None, scan_shape: tuple[int, int] | None) -> list[Frame]:

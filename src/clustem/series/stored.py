@@ -13,6 +13,7 @@ from clustem.formats.hdf5 import is_hdf5
 from clustem.formats.hdf5_tree import UNREADABLE, BrokenLink, open_hdf5_file, walk
 from clustem.formats.heaps import HeapChecks, heap_checks
 from clustem.formats.signals import is_array
+from clustem.formats.zarr_stores import is_zarr
 from clustem.series.naming import natural_key
 from clustem.series.times import time_of
 
@@ -35,7 +36,7 @@ def stored_frames(path: Path, dataset: str | None) -> _Stored | None:
 
 def _whole_array(path: Path, dataset: str | None) -> Any:
     """Return the 5-D array of a NumPy file or a Zarr store, if it is one."""
-    if path.suffix.lower() == ".npy":
+    if not is_zarr(path):
         try:
             array = np.load(path, mmap_mode="r")
         except (OSError, ValueError) as error:
