@@ -1,16 +1,18 @@
 """Score `clustem.track` against series whose particles are known.
 
-    python validation/series.py GROWTH.h5 … --generated 10 --dose 2000 --faint 3
+    python validation/series.py GROWTH.h5 … --crystal Au.cif --generated 10 --dose 2000 --faint 3
 
 Printed, as a Markdown table, one row per series: links between neighbouring frames that are right (particles of at
 least 8 positions in both), tracks of three frames or more that are no particle, root mean square error of the radii of
 particles that the scan edge does not cut, median error of the drift from frame to frame, both in scan positions, and
 events that are right / found / true: the same particles, at most one frame early or late. With `--faint N` every Nth
-frame has a tenth of the dose.
+frame has a tenth of the dose. With `--crystal`, for files with orientations: the median error of the rotation from
+frame to frame, all three angles / about the beam, and the median error of the orientations themselves, in degrees.
 
-A file holds groups `frame…`, each with `counts`, `labels`, the particle of every label (`identity`, −1 = none), and for
-every particle in `ids` the `radius` and `center` (x, y), and the `drift` (x, y) of the frame, in Å. Its births and
-deaths count as events. Generated series are those of `series_scenes.py`.
+A file holds groups `frame…`, each with `counts`, `labels`, the particle of every label (`identity`, −1 = none), and
+for every particle in `ids` the `radius` and `center` (x, y), and the `drift` (x, y) of the frame, in Å; for `--crystal`
+also its `rotation` (crystal → sample), and attributes with the calibration. Its births and deaths count as events.
+Generated series are those of `series_scenes.py`.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -28,6 +31,7 @@ from numpy.typing import NDArray
 from series_scenes import Happening, generate
 
 import clustem
+from clustem.crystallography.rotations import misorientation_deg
 
 LEAST = 8  # positions of a particle that counts
 LATE = 1  # frames by which an event may be early or late
@@ -35,13 +39,18 @@ LATE = 1  # frames by which an event may be early or late
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Particles (time, scan_y, scan_x), −1 = none; radius and cut (time, particle); drift (time, 2); events."""
+    """Particles (time, scan_y, scan_x), −1 = none; radius and cut (time, particle); drift (time, 2); events.
+
+    `rotation` (3, 3) by frame and particle.
+    """
 
     identity: NDArray[np.int32]
     radius: NDArray[np.float64]
     cut: NDArray[np.bool_]
     drift: NDArray[np.float64]
     events: list[Happening]
+    rotation: dict[tuple[int, int], NDArray[np.float64]] = field(default_factory=dict)
+    calibration: clustem.Calibration = field(default_factory=clustem.Calibration)
 
 
 def doses(number: int, dose: float, faint: int) -> NDArray[np.float64]:
@@ -61,6 +70,7 @@ def stored(path: Path, dose: float, faint: int, folder: Path) -> Truth:
         identity, drift = np.empty((len(groups), *shape), np.int32), np.empty((len(groups), 2))
         radius = np.full((len(groups), particles), np.nan)
         cut = np.zeros(radius.shape, bool)
+        rotation: dict[tuple[int, int], NDArray[np.float64]] = {}
         for t, group in enumerate(groups):
             counts = group["counts"][()]
             share = min(1.0, electrons[t] / counts.sum(axis=(2, 3)).mean())
@@ -72,7 +82,16 @@ def stored(path: Path, dose: float, faint: int, folder: Path) -> Truth:
             ):
                 radius[t, who] = r
                 cut[t, who] = min(y, x) < r or y + r > shape[0] - 1 or x + r > shape[1] - 1
-    return Truth(identity, radius, cut, drift, ends(identity))
+            if "rotation" in group:
+                rotation |= {(t, int(who)): r for who, r in zip(group["ids"][()], group["rotation"][()], strict=True)}
+        calibration = calibration_in(file.attrs, groups[0].attrs)
+    return Truth(identity, radius, cut, drift, ends(identity), rotation, calibration)
+
+
+def calibration_in(*attributes: Any) -> clustem.Calibration:
+    """Return the calibration that the attributes of a file and of a frame tell."""
+    names = ("inv_angstrom_per_px", "energy_keV", "semiangle_mrad", "scan_step_nm")
+    return clustem.Calibration.from_dict({n: float(some[n]) for some in attributes for n in names if n in some})
 
 
 def ends(identity: NDArray[np.int32]) -> list[Happening]:
@@ -155,6 +174,30 @@ def row(name: str, tracks: clustem.Tracks, truth: Truth) -> str:
     )
 
 
+def turn_about_beam(rotation: NDArray[np.float64]) -> float:
+    """Return the angle in degrees by which a rotation (3, 3) turns about z."""
+    return float(np.rad2deg(np.arctan2(rotation[1, 0] - rotation[0, 1], rotation[0, 0] + rotation[1, 1])))
+
+
+def rotations(tracks: clustem.Tracks, truth: Truth, particle: dict[int, int], crystal: clustem.Crystal) -> str:
+    """Return the errors of rotations and orientations as cells of a table."""
+    found, seen = tracks.orientations, tracks.appearances
+    assert found is not None
+    off, whole, about = [], [], []
+    for track, who in particle.items():
+        rows = [k for k in np.flatnonzero(seen.track == track) if (int(seen.frame[k]), who) in truth.rotation]
+        rows = [k for k in rows if np.isfinite(found.rotation[k]).all()]
+        true = {k: truth.rotation[int(seen.frame[k]), who] for k in rows}
+        off += [float(misorientation_deg(found.rotation[k], true[k], crystal.rotations)) for k in rows]
+        for a, b in pairwise(rows):
+            expected = true[b] @ true[a].T
+            ways = [found.rotation[b] @ s @ found.rotation[a].T for s in crystal.rotations]
+            turn = max(ways, key=np.trace)
+            whole.append(float(misorientation_deg(turn, expected, [np.eye(3)])))
+            about.append(abs(turn_about_beam(turn) - turn_about_beam(expected)))
+    return f" {np.median(whole):.2f} / {np.median(about):.2f} | {np.median(off):.2f} of {len(off)} |"
+
+
 def main() -> None:
     """Read the arguments, track every series, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -166,18 +209,26 @@ def main() -> None:
     parser.add_argument(
         "--faint", type=int, default=0, help="every how many frames one has a tenth of the dose; 0: none"
     )
+    parser.add_argument("--crystal", help="CIF file of the particles in the files")
     given = parser.parse_args()
-    print(
-        "| series | links | false tracks | radius error | drift error | events |\n| --- | --- | --- | --- | --- | --- |"
-    )
+    crystal = clustem.read_crystal(given.crystal) if given.crystal else None
+    columns = ["series", "links", "false tracks", "radius error", "drift error", "events"]
+    columns += ["rotation error", "orientation error"] if crystal else []
+    print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
     for source in [*given.files, *range(given.first, given.first + given.generated)]:
         with tempfile.TemporaryDirectory() as name:
             if isinstance(source, Path):
                 truth = stored(source, given.dose, given.faint, Path(name))
             else:
                 truth = generated(source, given.dose, given.faint, Path(name), given.frames)
-            tracks = clustem.track(name)
-            print(row(source.stem if isinstance(source, Path) else f"seed {source}", tracks, truth), flush=True)
+            known = crystal is not None and bool(truth.rotation)
+            series = clustem.open_series(name, calibration=truth.calibration)
+            tracks = clustem.track(series, crystals=[crystal] if crystal and known else [])
+            text = row(source.stem if isinstance(source, Path) else f"seed {source}", tracks, truth)
+            if crystal is not None:
+                particle = names(tracks.labels, truth.identity)
+                text += rotations(tracks, truth, particle, crystal) if known else " – | – |"
+            print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -74,3 +74,17 @@ def test_there_may_be_no_pairs(number: int) -> None:
 
 def test_images_without_anything_do_not_move() -> None:
     assert not find_drift(np.ones((3, 8, 8))).displacement.any()
+
+
+def test_frames_of_noise_alone_have_no_drift_of_their_own() -> None:
+    random = np.random.default_rng(2)
+    y, x = np.indices((24, 24))
+    noise = random.poisson(50, (4, 24, 24)).astype(float)
+    alone = find_drift(noise)
+    assert (alone.displacement == 0).all()
+    assert (alone.pairs, alone.unseen) == (0, 4)
+    for t in (0, 2):  # frames 1 and 3 stay noise
+        noise[t] += 400 * np.exp(-((y - 9 - 1.5 * t) ** 2 + (x - 12) ** 2) / 12)
+    some = find_drift(noise)
+    assert some.displacement[:, 0] == pytest.approx([0, 1.5, 3, 3], abs=0.2)
+    assert some.unseen == 2

@@ -116,3 +116,5 @@ def test_a_series_without_crystals_has_no_tracks() -> None:
     assert found.number == 0
     assert not found.labels.any()
     assert len(found.table) == len(found.frames) == 0
+    assert (found.drift.displacement == 0).all()
+    assert any("drift: 2 frames show nothing" in text for text in found.warnings)

@@ -17,6 +17,7 @@ _FINE = 20  # parts of a position to which two images are registered
 _PARTNERS = 12  # images before it with which each is registered, at most
 _STEPS = 6
 _ROUNDS = 20
+_ALIKE = 5.0  # standard errors of the correlation of neighbours, in noise
 _SCATTER = 0.1  # positions, at least, that pairs are taken to scatter by
 
 
@@ -32,12 +33,15 @@ class Drift:
         Root mean square, in positions, of what registered pairs disagree by, outliers left out; NaN for one frame.
     pairs, outliers : int
         Pairs of frames that were registered, and those that do not agree with the others.
+    unseen : int
+        Frames that show nothing to register, only noise: their displacement is that of the frames around them, or 0.
     """
 
     displacement: NDArray[np.float64]
     scatter: float
     pairs: int
     outliers: int
+    unseen: int = 0
 
     def between(self, first: int, second: int) -> NDArray[np.float64]:
         """Return the displacement (2,) from one frame to another."""
@@ -76,17 +80,29 @@ def find_drift(images: NDArray[np.float64]) -> Drift:
     """
     present = np.flatnonzero(np.isfinite(images).all(axis=(1, 2)))
     displacement = np.full((len(images), 2), np.nan)
-    displacement[present[:1]] = 0.0
-    if present.size < 2:
-        return Drift(displacement, np.nan, 0, 0)
-    seen = [_occupancy(images[k]) for k in present]
-    pairs = [(k - lag, k) for k in range(1, present.size) for lag in _lags(k)]
-    shifts = np.array([_register(seen[a], seen[b]) for a, b in pairs])
-    solved, weights, residual = _solve(np.array(pairs), shifts, present.size)
-    displacement[present] = solved
+    displacement[present] = 0.0
+    seen = {int(k): image for k in present if _shows_something(image := _occupancy(images[k]))}
+    unseen = present.size - len(seen)
+    known = np.array(list(seen), np.int64)
+    if known.size < 2:
+        return Drift(displacement, np.nan, 0, 0, unseen)
+    pairs = [(k - lag, k) for k in range(1, known.size) for lag in _lags(k)]
+    shifts = np.array([_register(seen[int(known[a])], seen[int(known[b])]) for a, b in pairs])
+    solved, weights, residual = _solve(np.array(pairs), shifts, known.size)
+    for axis in range(2):
+        displacement[present, axis] = np.interp(present, known, solved[:, axis])
     good = weights > 0.25
     scatter = float(np.sqrt((residual[good] ** 2).mean())) if good.any() else np.nan
-    return Drift(displacement, scatter, len(pairs), int((~good).sum()))
+    return Drift(displacement, scatter, len(pairs), int((~good).sum()), unseen)
+
+
+def _shows_something(image: NDArray[np.float64]) -> bool:
+    """Return whether neighbouring positions are more alike than noise makes them."""
+    centred = image - image.mean()
+    energy = float((centred**2).mean())
+    pairs = ((centred[1:], centred[:-1]), (centred[:, 1:], centred[:, :-1]))
+    alike = [float((a * b).mean()) / energy if energy > 0 and a.size else 0.0 for a, b in pairs]
+    return bool(max(alike) > _ALIKE / np.sqrt(image.size))
 
 
 def _lags(k: int) -> list[int]:

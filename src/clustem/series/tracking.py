@@ -123,6 +123,12 @@ class _Run:
         """Return the tracks, oriented if there are crystals."""
         observed, images = self._observe()
         drift = find_drift(images)
+        if drift.unseen:
+            self.warnings.append(
+                f"drift: {drift.unseen} frames show nothing that can be registered; theirs is taken from those around, "
+                "or is 0"
+            )
+            _LOG.warning(self.warnings[-1])
         links, whole = absorb_fragments(link(observed, drift), observed)
         comparisons = Comparisons(whole, drift)
         finals = []

@@ -1,0 +1,73 @@
+"""Kill runs over a series at random moments, and compare what they end with to an undisturbed run.
+
+    python validation/killing.py FRAME … --times 5 --kills 3
+
+Every time, the run is started and killed (SIGKILL) after a random part of the time that an undisturbed run takes, as
+many times as asked, and then left to end. Printed is how many results folders are the same byte for byte, `run.log`
+left out, and whether a results folder was there before its run had ended, or anything was left behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of all files of a results folder but the log."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "run.log"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def command(frames: list[Path], target: Path) -> list[str]:
+    """Return the command line of a run."""
+    return [sys.executable, "-m", "clustem", "run", *map(str, frames), "-o", str(target), "--quiet"]
+
+
+def killed_run(frames: list[Path], target: Path, seconds: float, kills: int, chance: random.Random) -> int:
+    """Start a run, kill it some times, and let it end; return how often it was killed before its end."""
+    killed = 0
+    for _ in range(kills):
+        with subprocess.Popen(command(frames, target)) as running:
+            try:
+                running.wait(chance.uniform(0, seconds))
+            except subprocess.TimeoutExpired:
+                running.kill()
+                killed += 1
+        if target.exists():
+            return killed
+    subprocess.run(command(frames, target), check=True)
+    return killed
+
+
+def main() -> None:
+    """Read the arguments, run, kill, compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("frames", type=Path, nargs="+", help="scans of the same area, one after the other")
+    parser.add_argument("--times", type=int, default=5, help="how many runs are disturbed")
+    parser.add_argument("--kills", type=int, default=3, help="how often each of them is killed")
+    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    given = parser.parse_args()
+    chance = random.Random(given.seed)
+    frames = [path.absolute() for path in given.frames]
+    with tempfile.TemporaryDirectory() as name:
+        begin = time.monotonic()
+        subprocess.run(command(frames, Path(name) / "whole"), check=True)
+        seconds, whole = time.monotonic() - begin, contents(Path(name) / "whole")
+        equal = left = killed = 0
+        for number in range(given.times):
+            target = Path(name) / f"killed-{number}"
+            killed += killed_run(frames, target, seconds, given.kills, chance)
+            equal += contents(target) == whole
+            kept = target.with_name(f"{target.name}.frames")
+            left += sum(path.name.startswith(".") for path in [*kept.iterdir(), *Path(name).iterdir()])
+    print(f"killed {killed} times in {given.times} runs: {equal} of {given.times} the same, {left} files left behind")
+
+
+if __name__ == "__main__":
+    main()
