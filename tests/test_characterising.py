@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 import clustem
@@ -64,6 +65,14 @@ def test_every_position_is_oriented_like_its_domain(out):
         apart = misorientation_deg(maps.rotation[here], out.orientations.rotation[label - 1], GOLD.rotations)
         assert np.median(apart) < 0.7
     assert "means of up to" in repr(out)
+
+
+def test_maps_of_positions_and_phases_go_through_xarray(out, tmp_path):
+    dataset = out.to_xarray()
+    np.testing.assert_array_equal(dataset.position_e_xx, out.position_maps.e_xx)
+    assert dataset.position_quaternion.dims == ("scan_y", "scan_x", "component")
+    dataset.to_netcdf(tmp_path / "all.nc")
+    assert xr.load_dataset(tmp_path / "all.nc").phase.values.tolist() == ["Gold", "Gold"]
 
 
 def test_the_recipe_gives_the_same_bytes_also_elsewhere(place, out):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,9 +37,20 @@ def dataset_of(results: Results) -> xr.Dataset:
         variables["mixture_labels"] = ((*_SCAN, "rank"), domains.mixture.labels)
         variables["mixture_fractions"] = ((*_SCAN, "rank"), domains.mixture.fractions)
         variables["unexplained"] = (_SCAN, domains.mixture.unexplained)
+    variables |= _position_maps(results)
     table = results.table.drop(columns="label")
     variables |= {str(name): ("label", values.to_numpy()) for name, values in table.items()}
     return xr.Dataset(variables, coords=_coordinates(results), attrs=_attributes(results))
+
+
+def _position_maps(results: Results) -> dict[str, Any]:
+    """Return the maps of positions by name, each with `position_` before it."""
+    maps = results.position_maps
+    if maps is None:
+        return {}
+    names = [item.name for item in fields(maps) if item.name not in ("rotation", "reference", "warnings")]
+    variables: dict[str, Any] = {f"position_{name}": (_SCAN, getattr(maps, name)) for name in names}
+    return variables | {"position_quaternion": ((*_SCAN, "component"), maps.quaternion)}
 
 
 def _coordinates(results: Results) -> dict[str, Any]:

@@ -79,7 +79,8 @@ class Results:
 
         Dimensions are `scan_y`, `scan_x` (coordinates in nm), `k_y`, `k_x` (in 1/Å, 0 at the direct beam), both in px
         where they are not calibrated, `label` (1 … K) for what is known of each domain, among it all columns of
-        :attr:`table`, and `rank` for the three largest shares of a pattern. It can be written with `to_netcdf`.
+        :attr:`table`, and `rank` for the three largest shares of a pattern. Maps of positions have `position_` before
+        their names; `position_quaternion` is scalar first along `component`. It can be written with `to_netcdf`.
 
         Examples
         --------
