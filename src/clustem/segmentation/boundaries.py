@@ -18,6 +18,8 @@ _NEAREST = (0.5, 1.0)  # positions left out at the boundary, of narrow and of wi
 _PRECISE = 0.08  # standard error of a similarity that is good enough
 NEGLIGIBLE = 0.05  # χ² per electron: between different crystals it is 0.2 to 15
 _STEEPER = 2.0  # times the difference as far inside of both regions, which a jump exceeds
+_ERRORS = 1.5  # standard errors by which a similarity must be high enough
+_SLACK = 0.02  # below `similarity`, for the sides of a boundary: inside of grains 0.6 and more, across less than 0.55
 _ALIKE = 0.8  # similarity from which two patterns may be one that fades
 _FADED = 8.0  # times weaker: less may be the tails of the probe
 _LEAST = 6  # positions of a region that takes part
@@ -224,13 +226,13 @@ class Strips:
 def join_gradients(
     features: Features, labels: NDArray[np.int64], similarity: float, background: int | None = None
 ) -> tuple[NDArray[np.int64], list[tuple[int, int, float]]]:
-    """Join regions 0 … between whose sides nothing jumps: the most similar first, while above `similarity`.
+    """Join regions 0 … between whose sides nothing jumps: the most similar first, while above `similarity` − 0.02.
 
     The thin rim of a particle hardly differs from what is around it, so that regions are compared as a whole with the
     `background`, a region without crystals.
 
     Returns labels (scan_y, scan_x), −1 where they were −1, and the joined pairs with the similarity across their
-    boundary, less its standard error.
+    boundary, less 1.5 standard errors.
     """
     strips = Strips(features, labels)
     neighbours: dict[int, set[int]] = {}
@@ -251,7 +253,7 @@ def join_gradients(
         negative, a, b = heapq.heappop(queue)
         if current.get((a, b)) != -negative:
             continue
-        if not -negative > similarity:
+        if not -negative > similarity - _SLACK:
             break
         joined.append((a, b, -negative))
         strips.join(a, b)
@@ -296,13 +298,13 @@ def _ordered(a: int, b: int) -> tuple[int, int]:
 
 
 def _bound(strips: Strips, pair: tuple[int, int], similarity: float, background: int | None) -> float:
-    """Return the similarity across a boundary less its error; above `similarity` in any case if nothing jumps there."""
+    """Return the similarity across a boundary less 1.5 errors; above `similarity` in any case if nothing jumps."""
     found = strips.compare(*pair, narrow=background not in pair)
     if found is None:
         return -np.inf
     gradient = found.most < max(NEGLIGIBLE, _STEEPER * found.within)
     gradient |= background not in pair and found.faded < NEGLIGIBLE
-    bound = found.similarity - found.error
+    bound = found.similarity - _ERRORS * found.error
     return max(bound, similarity + (1.0 - similarity) / (1.0 + found.most)) if gradient else bound
 
 
