@@ -26,6 +26,7 @@ ROOMS = (
     "surveying",
     "averaging",
     "segmentation",
+    "streaming",
     "crystallography",
     "series",
     "results",

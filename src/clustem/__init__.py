@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from clustem.series import track as track
     from clustem.series_pipeline import run_series as run_series
     from clustem.series_pipeline import watch as watch
+    from clustem.streaming import StreamingSegmenter as StreamingSegmenter
     from clustem.surveying import NoiseModel as NoiseModel
     from clustem.surveying import Survey as Survey
     from clustem.surveying import annular_mask as annular_mask
@@ -124,6 +125,7 @@ _HOME = {
         "read_crystal",
         "structure_factors",
     ),
+    "streaming": ("StreamingSegmenter",),
     "series": ("Series", "Tracks", "open_series", "track"),
     "results": ("Results", "SeriesResults", "open_results", "open_series_results"),
     "exporting": ("export",),

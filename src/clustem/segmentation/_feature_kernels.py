@@ -56,14 +56,19 @@ def project_patterns(
     binned = np.empty(shape, np.float32)
     for n in range(first, last):
         bin_pattern(patterns[n], moves[n, 0], moves[n, 1], cell_y, cell_x, offset, scale, binned)
-        flat, out = binned.ravel(), values[n]
-        out[:] = 0.0
-        for k in range(flat.size):
-            value = flat[k]
-            if value != 0.0:
-                line = matrix[k]
-                for d in range(out.size):
-                    out[d] += value * line[d]
+        add_products(binned.ravel(), matrix, values[n])
+
+
+@compiled()
+def add_products(binned: Array, matrix: Array, out: Array) -> None:
+    """Fill out (d,) float32 with the products of binned (n,) and matrix (n, d) float32; zeros cost nothing."""
+    out[:] = 0.0
+    for k in range(binned.size):
+        value = binned[k]
+        if value != 0.0:
+            line = matrix[k]
+            for d in range(out.size):
+                out[d] += value * line[d]
 
 
 @compiled()
@@ -87,3 +92,45 @@ def add_tiles(
                 for x in range(column * tile[1], (column + 1) * tile[1]):
                     bin_pattern(patterns[y, x], moves[y, x, 0], moves[y, x, 1], cell_y, cell_x, offset, scale, binned)
                     tiles[row, column] += binned
+
+
+@compiled()
+def bin_patterns(
+    patterns: Array, moves: Array, first: int, last: int, step: int, offset: float, scale: float, binned: Array
+) -> None:
+    """Fill binned (n, n_y, n_x) float32, first … last-1, with what bin_pattern makes of finite patterns (n, k_y, k_x).
+
+    Cells are step px along an edge. Sums are taken line by line, which the compiler turns into vector instructions.
+    """
+    height, width = patterns.shape[1], patterns.shape[2]
+    shift, factor = np.float32(offset), np.float32(scale)
+    line = np.empty(binned.shape[2] * step, np.float32)
+    for n in range(first, last):
+        dy, dx = moves[n, 0], moves[n, 1]
+        start, stop = max(0, dx), min(width, width + dx)
+        for row in range(binned.shape[1]):
+            line[:] = 0.0
+            for y in range(max(0, row * step + dy), min(height, (row + 1) * step + dy, height + dy)):
+                add_line(patterns[n, y, start:stop], shift, factor, line[start - dx : stop - dx])
+            add_steps(line, step, binned[n, row])
+
+
+@compiled()
+def add_line(values: Array, offset: float, scale: float, line: Array) -> None:
+    """Add scale · (values (n,) − offset) to line (n,) float32."""
+    for x in range(values.size):
+        line[x] += (np.float32(values[x]) - offset) * scale
+
+
+@compiled()
+def add_steps(line: Array, step: int, row: Array) -> None:
+    """Fill row (n,) float32 with the sums of every `step` values of a line."""
+    if step == 2:
+        for x in range(row.size):
+            row[x] = line[2 * x] + line[2 * x + 1]
+        return
+    for x in range(row.size):
+        total = np.float32(0.0)
+        for k in range(x * step, (x + 1) * step):
+            total += line[k]
+        row[x] = total

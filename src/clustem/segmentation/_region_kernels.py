@@ -92,6 +92,26 @@ def drop_first(costs: Array, pairs: Array, size: int) -> None:
 
 
 @compiled()
+def are_apart(group: Array, apart: Array, a: int, b: int) -> Any:
+    """Whether two regions are in groups (n,) that are apart (g, g)."""
+    return group[a] >= 0 and group[b] >= 0 and apart[group[a], group[b]]
+
+
+@compiled()
+def join_groups(group: Array, apart: Array, a: int, b: int) -> None:
+    """Give region a what is known of b: its group (n,), or that of its group the others are apart (g, g) from."""
+    if group[b] < 0:
+        return
+    if group[a] < 0:
+        group[a] = group[b]
+        return
+    own, other = group[a], group[b]
+    for g in range(apart.shape[0]):
+        apart[own, g] |= apart[other, g]
+        apart[g, own] |= apart[g, other]
+
+
+@compiled()
 def join_regions(
     sums: Array,
     counts: Array,
@@ -99,15 +119,18 @@ def join_regions(
     first: Array,
     second: Array,
     kind: int,
+    group: Array,
+    apart: Array,
     merges: Array,
     costs: Array,
 ) -> int:
     """Always join the two neighbours that cost least, until no neighbours are left; return how many were joined.
 
     Regions have sums (n, d) float32 of features, counts (n,) of positions and noise (n,) energy, which are changed;
-    first, second (m,) are the pairs of neighbours, each once. merges (n - 1, 2) are the regions that were joined, the
-    lower number stays, and costs (n - 1,) what that cost. Neighbours stand in linked lists, which are put together and
-    rid of those that became one.
+    first, second (m,) are the pairs of neighbours, each once. Those whose groups (n,), −1 = none, are apart (g, g) bool
+    are never joined; groups that are joined keep the lower region's, and apart changes likewise. merges (n - 1, 2) are
+    the regions that were joined, the lower number stays, and costs (n - 1,) what that cost. Neighbours stand in linked
+    lists, which are put together and rid of those that became one.
     """
     regions, edges = counts.size, first.size
     target, following = np.empty(2 * edges, np.int64), np.full(2 * edges, -1)
@@ -123,8 +146,9 @@ def join_regions(
             else:
                 following[tail[region]] = place
             tail[region] = place
-        push_entry(keys, pairs, size, cost_of(sums, counts, noise, a, b, kind), a, b, 0, 0)
-        size += 1
+        if not are_apart(group, apart, a, b):
+            push_entry(keys, pairs, size, cost_of(sums, counts, noise, a, b, kind), a, b, 0, 0)
+            size += 1
     number = 0
     while size > 0:
         a, b, age_a, age_b, cost = pairs[0, 0], pairs[0, 1], pairs[0, 2], pairs[0, 3], keys[0]
@@ -139,6 +163,7 @@ def join_regions(
         counts[a] += counts[b]
         noise[a] += noise[b]
         parent[b] = a
+        join_groups(group, apart, a, b)
         age[a] += 1
         age[b] = -1
         following[tail[a]], tail[a] = head[b], tail[b]
@@ -155,10 +180,11 @@ def join_regions(
                 seen[other], target[place], last = number, other, place
                 if size == keys.size:
                     keys, pairs = np.append(keys, np.empty_like(keys)), np.concatenate((pairs, np.empty_like(pairs)))
-                push_entry(
-                    keys, pairs, size, cost_of(sums, counts, noise, a, other, kind), a, other, age[a], age[other]
-                )
-                size += 1
+                if not are_apart(group, apart, a, other):
+                    push_entry(
+                        keys, pairs, size, cost_of(sums, counts, noise, a, other, kind), a, other, age[a], age[other]
+                    )
+                    size += 1
             place = following[place]
         tail[a] = last
     return number

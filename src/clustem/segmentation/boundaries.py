@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -224,12 +225,16 @@ class Strips:
 
 
 def join_gradients(
-    features: Features, labels: NDArray[np.int64], similarity: float, background: int | None = None
+    features: Features,
+    labels: NDArray[np.int64],
+    similarity: float,
+    background: int | None = None,
+    apart: Iterable[tuple[int, int]] = (),
 ) -> tuple[NDArray[np.int64], list[tuple[int, int, float]]]:
     """Join regions 0 … between whose sides nothing jumps: the most similar first, while above `similarity` − 0.02.
 
     The thin rim of a particle hardly differs from what is around it, so that regions are compared as a whole with the
-    `background`, a region without crystals.
+    `background`, a region without crystals. Pairs of regions that are known to be `apart` are not joined.
 
     Returns labels (scan_y, scan_x), −1 where they were −1, and the joined pairs with the similarity across their
     boundary, less 1.5 standard errors.
@@ -238,9 +243,15 @@ def join_gradients(
     neighbours: dict[int, set[int]] = {}
     queue: list[tuple[float, int, int]] = []
     current: dict[tuple[int, int], float] = {}
+    foreign: dict[int, set[int]] = {}
+    for a, b in apart:
+        foreign.setdefault(a, set()).add(b)
+        foreign.setdefault(b, set()).add(a)
 
     def consider(a: int, b: int) -> None:
         pair = _ordered(a, b)
+        if b in foreign.get(a, ()):
+            return
         current[pair] = _bound(strips, pair, similarity, background)
         neighbours.setdefault(a, set()).add(b)
         neighbours.setdefault(b, set()).add(a)
@@ -258,6 +269,10 @@ def join_gradients(
         joined.append((a, b, -negative))
         strips.join(a, b)
         background = a if background == b else background
+        for c in foreign.pop(b, set()):
+            foreign[c].discard(b)
+            foreign[c].add(a)
+            foreign.setdefault(a, set()).add(c)
         around = (neighbours[a] | neighbours.pop(b)) - {a, b}
         for c in sorted(around):
             current.pop(_ordered(b, c), None)

@@ -12,11 +12,10 @@ from clustem.passes import Block, in_threads, memory_budget, run_pass
 from clustem.scan import Scan
 from clustem.segmentation._feature_kernels import add_tiles, project_patterns
 from clustem.segmentation.basis import Basis, find_basis
-from clustem.surveying import Survey, outside_beam_mask
+from clustem.segmentation.binning import Binning, binning_of, compared_cells
+from clustem.surveying import Survey
 
-_BINNED = 64  # px along an edge of a binned pattern, to 127
-_BEAM_EDGE = 2.0  # radii of the direct beam that are left out, with its tails
-_TILES = 2048  # at most, of the sample
+TILES = 2048  # at most, of the sample
 _TILE = (2, 3, 4)  # positions along an edge, the first that gives few enough tiles
 _SAMPLE_SHARE = 0.2  # of the memory budget that rows of the sample may take, if there are several
 _STRIP = 3  # rows of tiles that are neighbours, in a sample
@@ -63,24 +62,6 @@ class Features:
         return turned
 
 
-@dataclass(frozen=True, eq=False)
-class _Binning:
-    """How patterns are moved to the common centre, turned into electrons and binned."""
-
-    cell_y: NDArray[np.int64]
-    cell_x: NDArray[np.int64]
-    cells: tuple[int, int]
-    step: int
-    moves: NDArray[np.int64]
-    offset: float
-    scale: float
-
-    @property
-    def plan(self) -> tuple[NDArray[np.int64], NDArray[np.int64], float, float]:
-        """What the loops need: the cell of every row and column, offset and scale."""
-        return self.cell_y, self.cell_x, self.offset, self.scale
-
-
 def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bool_] | None = None) -> Features:
     """Return the features of a scan: one read of a sample, to find out what differs, and one of everything.
 
@@ -97,23 +78,15 @@ def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bo
     InputError
         If no detector pixel is left, or no electron falls on them.
     """
-    mask = outside_beam_mask(survey, radii=_BEAM_EDGE) if detector_mask is None else detector_mask
-    mask = mask & _always_good(survey)
-    if not mask.any():
-        raise InputError("detector_mask: no usable detector pixel is left outside of the direct beam")
-    binning = _binning(survey)
-    inside = np.zeros(binning.cells, np.int64)
-    np.add.at(inside, np.ix_(binning.cell_y, binning.cell_x), mask)
-    use = inside == binning.step**2 if (inside == binning.step**2).any() else inside > 0
+    binning = binning_of(survey)
+    use = compared_cells(survey, binning, detector_mask)
     strips, patterns = _sample(scan, binning)
     if not any(strip[..., use].any() for strip in strips):
         raise InputError(
             "scan: not one electron was counted on the pixels that are compared, those outside of the direct beam; "
             "check detector_mask and the beam centre (centre_px), or choose method 'published'"
         )
-    silent = (binning.step * binning.scale * survey.noise.read_noise) ** 2  # variance of a cell without electrons
-    centre = survey.centre_px / binning.step
-    basis = find_basis(strips, patterns, use, silent, centre)
+    basis = find_basis(strips, patterns, use, binning.silent, survey.centre_px / binning.step)
     values = np.empty((*scan.scan_shape, basis.matrix.shape[1]), np.float32)
 
     def project(block: Block) -> None:
@@ -127,55 +100,27 @@ def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bo
         in_threads(work, len(flat), longest=max(scan.shape[1], 64))
 
     run_pass(scan, project, stage="features")
-    noise = np.maximum(values[..., -1].astype(np.float64), 1e-6) + silent * float(basis.matrix[:, -1].sum())
-    return Features(np.ascontiguousarray(values[..., :-1]), noise, basis, binning.cells, centre)
+    return features_of(values, basis, binning, survey.centre_px)
 
 
-def _always_good(survey: Survey) -> NDArray[np.bool_]:
-    """Return the pixels (k_y, k_x) of centred patterns that come from usable pixels of the detector at all positions.
-
-    Where nothing moves, bad pixels are left out; where patterns do, those that were mended are good enough.
-    """
-    if not survey.descan_px.any():
-        return survey.detector_mask
-    good = np.pad(survey.detector_mask | survey.bad_pixels, 1, constant_values=False)
-    y, x = (np.arange(1, length + 1) for length in survey.mean.shape)
-    always = np.ones(survey.mean.shape, bool)
-    for dy, dx in np.unique(_moves(survey).reshape(-1, 2), axis=0):
-        always &= good[np.ix_(np.clip(y + dy, 0, len(y) + 1), np.clip(x + dx, 0, len(x) + 1))]
-    return always
+def features_of(
+    values: NDArray[np.float32], basis: Basis, binning: Binning, centre_px: NDArray[np.float64]
+) -> Features:
+    """Return the features of patterns, given the products (scan_y, scan_x, D + 2) of binned patterns and basis."""
+    noise = np.maximum(values[..., -1].astype(np.float64), 1e-6) + binning.silent * float(basis.matrix[:, -1].sum())
+    return Features(np.ascontiguousarray(values[..., :-1]), noise, basis, binning.cells, centre_px / binning.step)
 
 
-def _moves(survey: Survey) -> NDArray[np.int64]:
-    """Return by how many whole px patterns are moved, (scan_y, scan_x, 2)."""
-    return np.rint(survey.descan_px).astype(np.int64)
-
-
-def _binning(survey: Survey) -> _Binning:
-    height, width = survey.mean.shape
-    step = max(1, min(height, width) // _BINNED)
-    cells = -(-height // step), -(-width // step)
-    return _Binning(
-        np.arange(height) // step,
-        np.arange(width) // step,
-        cells,
-        step,
-        _moves(survey),
-        survey.noise.offset,
-        1 / survey.noise.gain if survey.noise.gain > 0 else 1.0,
-    )
-
-
-def _sample(scan: Scan, binning: _Binning) -> tuple[list[NDArray[np.float32]], int]:
+def _sample(scan: Scan, binning: Binning) -> tuple[list[NDArray[np.float32]], int]:
     """Return tiles of the scan in strips of neighbours, and the positions in one: all of a small scan."""
     height, width = scan.scan_shape
-    edge = next((t for t in _TILE if (height // t) * (width // t) <= _TILES), _TILE[-1])
+    edge = next((t for t in _TILE if (height // t) * (width // t) <= TILES), _TILE[-1])
     tile = min(edge, height), min(edge, width)
     rows, columns = height // tile[0], width // tile[1]
-    if rows * columns <= _TILES:
+    if rows * columns <= TILES:
         spans = [(0, rows)]
     else:
-        number = max(1, min(_TILES // (_STRIP * columns), rows // _STRIP))
+        number = max(1, min(TILES // (_STRIP * columns), rows // _STRIP))
         starts = np.linspace(0, rows - _STRIP, number + 2).round().astype(int)[1:-1]
         spans = [(int(start), min(_STRIP, rows)) for start in starts]
     strips = []
@@ -186,7 +131,7 @@ def _sample(scan: Scan, binning: _Binning) -> tuple[list[NDArray[np.float32]], i
     return strips, tile[0] * tile[1]
 
 
-def _fill(scan: Scan, binning: _Binning, first: int, tile: tuple[int, int], strip: NDArray[np.float32]) -> None:
+def _fill(scan: Scan, binning: Binning, first: int, tile: tuple[int, int], strip: NDArray[np.float32]) -> None:
     """Add the patterns of a scan from row `first` on to a strip of tiles, as many rows at a time as memory allows."""
     most = int(_SAMPLE_SHARE * memory_budget() / max(1, scan.nbytes // scan.shape[0]))
     together, part = (most // tile[0], tile) if most >= tile[0] else (1, (1, tile[1]))  # of tiles; of a tile
@@ -202,7 +147,7 @@ def _add(
     patterns: NDArray[np.generic],
     moves: NDArray[np.int64],
     tile: tuple[int, int],
-    binning: _Binning,
+    binning: Binning,
     tiles: NDArray[np.float32],
 ) -> None:
     def work(first: int, last: int) -> None:

@@ -13,7 +13,7 @@ from clustem.passes import in_threads
 from clustem.segmentation._mixture_kernels import mix_positions, settle_labels
 
 _NEAR = 6  # regions that a pattern may be a mixture of
-_REACH = 2  # positions from which they come
+REACH = 2  # positions from which they come
 _LEAST = 4  # positions of a core, and of a region without one whose mean is taken
 _ATTRACTION = 1.0  # of a neighbour with the same label, in units of half χ²
 _SWEEPS = 4
@@ -122,6 +122,7 @@ def refine_labels(
     least: int,
     rounds: int,
     background: Background | None = None,
+    settled_rows: int = 0,
 ) -> NDArray[np.int64]:
     """Give every position to the region with the largest share in its pattern.
 
@@ -136,25 +137,41 @@ def refine_labels(
     background : Background, optional
         The region without crystals. At the thin rim of a particle it has the largest share; a crystal is there as soon
         as it scatters more electrons than the background does.
+    settled_rows : int
+        Positions in the first rows keep their region, however small it is.
 
     Notes
     -----
     Non-negative least squares against the mean patterns of the cores of all regions within two positions, a position's
     own counts left out. How much worse another label would be, in χ², is weighed against the labels around.
     """
-    sizes = np.append(np.bincount(labels[labels >= 0], minlength=1), 0)
-    labels = np.where(sizes[labels] >= least, labels, -1)
+    kept = np.append(np.bincount(labels[labels >= 0], minlength=1) >= least, False)
+    kept[_settled(labels, settled_rows)] = True
+    labels = np.where(kept[labels], labels, -1)
     for _ in range(rounds):
-        found = _mix(patterns, labels, find_cores(patterns, labels), background)
+        found = _mix(patterns, labels, find_cores(patterns, labels), background, settled_rows)
         labels = labels.copy()
         settle_labels(found.near, found.energies, _ATTRACTION, _SWEEPS, labels)
     return labels
 
 
-def mixture_of(patterns: NDArray[np.float32], labels: NDArray[np.int32]) -> Mixture:
-    """Return what every pattern is made of, for final labels 1 … K (scan_y, scan_x), 0 = in no domain."""
+def _settled(labels: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
+    """Return the regions 0 … with positions in the first rows."""
+    regions = np.unique(labels[:rows])
+    return regions[regions >= 0]
+
+
+def mixture_of(
+    patterns: NDArray[np.float32], labels: NDArray[np.int32], settled_rows: int = 0
+) -> tuple[Mixture, NDArray[np.float32]]:
+    """Return what every pattern is made of, and how sure positions are, for labels 1 … K (scan_y, scan_x), 0 = none.
+
+    How sure is the probability (scan_y, scan_x) of the domain that a position has against the others near by, from how
+    much worse χ² would be if another had as large a share as the largest; NaN where it has none. Nothing is said of the
+    first `settled_rows`.
+    """
     regions = labels.astype(np.int64) - 1
-    found = _mix(patterns, regions, find_cores(patterns, regions), None)
+    found = _mix(patterns, regions, find_cores(patterns, regions), None, settled_rows)
     order = np.argsort(-found.shares, axis=2, kind="stable")[..., :3]
     shares = np.take_along_axis(found.shares, order, axis=2)
     near = np.take_along_axis(found.near, order, axis=2) + 1
@@ -162,19 +179,16 @@ def mixture_of(patterns: NDArray[np.float32], labels: NDArray[np.int32]) -> Mixt
     size = patterns.shape[2]
     energy = (patterns.astype(np.float64) ** 2).sum(axis=2)
     strange = (found.rest > size + 6 * np.sqrt(2 * size)) & (found.rest - size > 0.7 * np.maximum(energy - size, 0))
-    return Mixture(
+    mixture = Mixture(
         np.where(shares > 0, near, 0).astype(np.int32),
         (np.where(shares > 0, shares, 0) / whole).astype(np.float32),
         strange & (found.near[..., 0] >= 0),
     )
+    return mixture, _probability(found, regions)
 
 
-def sure_positions(patterns: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the probability (scan_y, scan_x) of the region 0 … that each position has, −1 = none, which gives NaN.
-
-    Against the other regions near by, by how much worse χ² would be if another had as large a share as the largest.
-    """
-    found = _mix(patterns, labels, find_cores(patterns, labels), None)
+def _probability(found: _Shares, labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the probability (scan_y, scan_x) of the region 0 … that each position has, −1 = none, which gives NaN."""
     likelihood = np.where(found.near >= 0, np.exp(-found.energies.astype(np.float64)), 0)
     own = np.where(found.near == labels[..., None], likelihood, 0).sum(axis=2)
     everything = likelihood.sum(axis=2)
@@ -183,13 +197,19 @@ def sure_positions(patterns: NDArray[np.float32], labels: NDArray[np.int64]) -> 
 
 
 def _mix(
-    patterns: NDArray[np.float32], labels: NDArray[np.int64], cores: Cores, background: Background | None
+    patterns: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    cores: Cores,
+    background: Background | None,
+    settled_rows: int = 0,
 ) -> _Shares:
+    """Explain every pattern; those of the first rows by their own region alone."""
     favour = np.ones(len(cores.members)) if background is None else background.favour(labels, cores)
     shape = (*labels.shape, _NEAR)
     found = _Shares(
-        np.empty(shape, np.int32), np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(labels.shape)
+        np.full(shape, -1, np.int32), np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(labels.shape)
     )
+    found.near[:settled_rows, :, 0] = labels[:settled_rows]
 
     def work(first: int, last: int) -> None:
         mix_positions(
@@ -201,30 +221,31 @@ def _mix(
             cores.inside,
             favour,
             -1 if background is None else background.region,
-            _REACH,
-            first,
-            last,
+            REACH,
+            settled_rows + first,
+            settled_rows + last,
             found.near,
             found.shares,
             found.energies,
             found.rest,
         )
 
-    in_threads(work, labels.shape[0], longest=16)
+    in_threads(work, labels.shape[0] - settled_rows, longest=16)
     return found
 
 
 def dissolve_mixtures(
-    patterns: NDArray[np.float32], labels: NDArray[np.int64], background: int | None = None
+    patterns: NDArray[np.float32], labels: NDArray[np.int64], background: int | None = None, settled_rows: int = 0
 ) -> NDArray[np.int64]:
     """Set regions to −1 that are nothing but the overlap of the regions around them.
 
     Such a region has no position with all neighbours in it, and at least a quarter of the energy of its mean pattern,
     above that of the background if there is one around, is a mixture of at least two regions that touch it. The
-    smallest regions are judged first.
+    smallest regions are judged first. Regions with positions in the first `settled_rows` stay.
     """
     labels = labels.copy()
     cores = find_cores(patterns, labels)
+    cores.whole[_settled(labels, settled_rows)] = True
     sizes = np.bincount(labels[labels >= 0], minlength=len(cores.members))
     boxes = find_objects(labels + 1)
     for k in np.argsort(sizes, kind="stable").tolist():

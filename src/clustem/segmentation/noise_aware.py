@@ -6,22 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import label
 
 from clustem.scan import Scan
-from clustem.segmentation.background import find_background
-from clustem.segmentation.boundaries import join_doubtful, join_gradients
+from clustem.segmentation.boundaries import join_doubtful
 from clustem.segmentation.confidence import Confidence, judge, split_noise
 from clustem.segmentation.domains import Domains
 from clustem.segmentation.features import Features, measure_features
-from clustem.segmentation.mixtures import Background, dissolve_mixtures, mixture_of, refine_labels
+from clustem.segmentation.mixtures import mixture_of
 from clustem.segmentation.parameters import NoiseAwareParameters
-from clustem.segmentation.quality import measure_quality
-from clustem.segmentation.regions import RegionTree, grow_regions, labels_after
+from clustem.segmentation.partition import divide, pieces_of
+from clustem.segmentation.quality import Quality, weakest_boundaries
+from clustem.segmentation.regions import RegionTree, grow_regions
 from clustem.segmentation.tree import MergeTree, number_by_size
 from clustem.surveying import Survey
 
-_ROUNDS = 3  # of the refinement
 _SURE = 0.7  # confidence from which a domain counts as found again
 _MANY = 0.25  # of the domains that are not: the dose is the limit
 _COARSE = 0.4  # of the positions at boundaries: the step is
@@ -40,6 +38,13 @@ def segment_noise_aware(
     """Return the domains of the noise-aware method, see :func:`clustem.segment`."""
     features = measure_features(scan, survey, detector_mask=detector_mask)
     usable = ~survey.dead_positions if scan_mask is None else ~survey.dead_positions & scan_mask
+    return replace(domains_of(features, usable, survey, parameters), calibration=scan.calibration)
+
+
+def domains_of(
+    features: Features, usable: NDArray[np.bool_], survey: Survey, parameters: NoiseAwareParameters
+) -> Domains:
+    """Return the domains of the usable (scan_y, scan_x) positions of a whole scan, from its features."""
     tree = grow_regions(features, usable)
     halves = split_noise(features)
     found = [_partition(half, grow_regions(half, usable), usable, parameters) for half in halves]
@@ -48,11 +53,12 @@ def segment_noise_aware(
     doubtful = [k for k in np.argsort(confidence.domains).tolist() if confidence.domains[k] < _DOUBTFUL]
     if doubtful:
         joined = join_doubtful(features, labels.astype(np.int64) - 1, doubtful, parameters.similarity)
-        labels = number_by_size(_pieces(joined, parameters.min_size), joined >= 0, parameters.min_size)
+        labels = number_by_size(pieces_of(joined, parameters.min_size), joined >= 0, parameters.min_size)
         confidence = judge(labels, found, halves)
     if not confidence.distinct:
         labels = np.where(usable, 1, 0).astype(np.int32)
         confidence = replace(confidence, domains=np.ones(int(usable.any())))
+    mixture, sure = mixture_of(features.whitened, labels)
     return Domains(
         labels=labels,
         method="noise-aware",
@@ -60,11 +66,10 @@ def segment_noise_aware(
         tree=MergeTree(
             usable.shape, tree.merges[:, 0], tree.merges[:, 1], tree.similarity, usable, parameters.min_size
         ),
-        mixture=mixture_of(features.whitened, labels),
+        mixture=mixture,
         confidence=confidence.domains,
-        quality=measure_quality(features, labels),
+        quality=Quality(sure, *weakest_boundaries(features, labels)),
         reason=_reason(labels, confidence, features, survey),
-        calibration=scan.calibration,
         warnings=_warnings(labels, confidence, int(usable.sum())),
     )
 
@@ -73,48 +78,8 @@ def _partition(
     features: Features, tree: RegionTree, usable: NDArray[np.bool_], parameters: NoiseAwareParameters
 ) -> NDArray[np.int32]:
     """Return labels 1 … K (scan_y, scan_x), 0 = vacuum, not usable, or in no domain."""
-    labels = np.full(usable.shape, -1, np.int64)
-    kept = tree.merges[tree.similarity >= parameters.similarity]
-    place = np.cumsum(usable.ravel()) - 1
-    labels[usable] = labels_after(place[kept], int(usable.sum()))
-    labels = _in_order(labels)
-    background = find_background(features, labels)
-    labels = _in_order(join_gradients(features, labels, parameters.similarity, background)[0])
-    patterns, scattering = features.whitened, features.values[..., -1].astype(np.float64)
-    for rounds in (_ROUNDS, 1):
-        background = find_background(features, labels)
-        labels = dissolve_mixtures(patterns, labels, background)
-        empty = None if background is None else Background(background, scattering)
-        labels = refine_labels(patterns, labels, least=max(parameters.min_size, 2), rounds=rounds, background=empty)
-        labels[~usable] = -1
-        if background is not None and rounds == 1:
-            labels[labels == background] = -1
-        labels = _pieces(labels, parameters.min_size, background)
+    labels = divide(features, tree, usable, parameters).domains
     return number_by_size(labels, labels >= 0, parameters.min_size)
-
-
-def _in_order(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the same regions as 0 … K−1."""
-    values, numbered = np.unique(labels, return_inverse=True)
-    result: NDArray[np.int64] = numbered.reshape(labels.shape).astype(np.int64) - int((values < 0).any())
-    return result
-
-
-def _pieces(labels: NDArray[np.int64], min_size: int, background: int | None = None) -> NDArray[np.int64]:
-    """Return regions 0 … of which one in several pieces of at least `min_size` positions became several.
-
-    Smaller pieces stay with the largest piece of their region, because their patterns say so; the background stays one.
-    """
-    pieces = label(labels, background=-2, connectivity=2) - 1
-    sizes = np.bincount(pieces.ravel())
-    region = np.empty(sizes.size, np.int64)
-    region[pieces.ravel()] = labels.ravel()
-    largest: dict[int, int] = {}
-    for piece in np.argsort(-sizes, kind="stable").tolist():
-        largest.setdefault(int(region[piece]), piece)
-    stays = (sizes < min_size) | (region == background if background is not None else False)
-    target = np.array([largest[int(region[p])] if stays[p] else p for p in range(sizes.size)], np.int64)
-    return _in_order(np.where(labels >= 0, target[pieces], -1))
 
 
 def _reason(labels: NDArray[np.int32], confidence: Confidence, features: Features, survey: Survey) -> str:

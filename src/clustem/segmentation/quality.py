@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from clustem.segmentation.boundaries import Strips, touching
 from clustem.segmentation.features import Features
-from clustem.segmentation.mixtures import sure_positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +32,9 @@ class Quality:
     boundary_neighbour: NDArray[np.int32]
 
 
-def measure_quality(features: Features, labels: NDArray[np.int32]) -> Quality:
-    """Return the quality of domains 1 … K of labels (scan_y, scan_x), 0 = none, in the features of the scan."""
+def weakest_boundaries(features: Features, labels: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return the largest similarity (K,) across a boundary of every domain 1 … K, and the domain on its other side."""
     regions = labels.astype(np.int64) - 1
-    return Quality(sure_positions(features.whitened, regions), *_weakest_boundaries(features, regions))
-
-
-def _weakest_boundaries(
-    features: Features, regions: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Return the largest similarity (K,) across a boundary of every region, and the label 1 … on its other side."""
     number = int(regions.max(initial=-1)) + 1
     similarity, neighbour = np.full(number, np.nan), np.zeros(number, np.int32)
     strips = Strips(features, regions)

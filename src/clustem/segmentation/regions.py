@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from clustem.segmentation.tree import component_labels
 
 _SEED = 12  # positions per region, on average, when regions begin to be compared by similarity
 _EVIDENCE = 10.0  # times the noise: a difference that is no chance
+_NONE, _NOT_APART = np.empty((0, 0), np.int64), np.empty((0, 0), bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,16 @@ class RegionTree:
     similarity: NDArray[np.float64]
 
 
-def grow_regions(features: Features, usable: NDArray[np.bool_]) -> RegionTree:
+def grow_regions(
+    features: Features,
+    usable: NDArray[np.bool_],
+    settled: NDArray[np.int64] = _NONE,
+    apart: NDArray[np.bool_] = _NOT_APART,
+) -> RegionTree:
     """Return the whole tree of merges of usable (scan_y, scan_x) positions with their four neighbours.
+
+    `settled` (rows, scan_x) are regions 0 … that the first rows are divided into already, −1 = in none: their merges
+    come first, and those that are `apart` (F, F) are never joined.
 
     Notes
     -----
@@ -43,30 +51,24 @@ def grow_regions(features: Features, usable: NDArray[np.bool_]) -> RegionTree:
     evidence of a difference is least, until regions hold 12 positions on average and, further, while all
     differences could be chance. Regions are then bright enough to be compared by similarity.
     """
-    contrasts = features.contrasts.reshape(-1, features.basis.size)
-    flat = usable.ravel()
-    number = np.cumsum(flat) - 1
-    places = np.flatnonzero(flat)
-    first, second = _neighbour_edges(usable, number)
-    noise_energy = float(features.noise_variance.sum())
-    noise = features.noise.ravel()[places]
-    made, costs = _join(contrasts[places], np.ones(places.size), noise * noise_energy, first, second, WARD)
-    rising = np.maximum.accumulate(costs) if costs.size else costs
-    chance = int(np.searchsorted(rising, _EVIDENCE * noise_energy * float(noise.mean() if noise.size else 1)))
-    grown = min(len(made), max(chance, places.size - places.size // _SEED))
-    labels = labels_after(made[:grown], places.size)
-    regions = int(labels.max(initial=-1)) + 1
-    sums = np.zeros((regions, contrasts.shape[1]))
-    np.add.at(sums, labels, contrasts[places])
-    energy = np.bincount(labels, noise, minlength=regions) * noise_energy
-    counts = np.bincount(labels, minlength=regions).astype(float)
-    edges = _region_edges(labels[first], labels[second], regions)
-    later, negative = _join(sums.astype(np.float32), counts, energy, *edges, SIMILARITY)
-    stands = np.zeros(regions, np.int64)
-    stands[labels[::-1]] = places[::-1]
+    places = np.flatnonzero(usable.ravel())
+    number = np.cumsum(usable.ravel()) - 1
+    whole = _Positions(
+        features.contrasts.reshape(-1, features.basis.size)[places],
+        features.noise.ravel()[places],
+        float(features.noise_variance.sum()),
+        *_neighbour_edges(usable, number),
+        np.append(settled, np.full(usable.size - settled.size, -1))[places],
+        apart,
+    )
+    given = _settled_merges(whole.settled)
+    merges = np.concatenate([given, _grow_seeds(whole, labels_after(given, places.size))])
+    labels = labels_after(merges, places.size)
+    later, negative = _join(whole, labels, SIMILARITY)
+    stands = _first_positions(labels)
     similarity = np.minimum.accumulate(np.minimum(-negative, 1.0)) if negative.size else negative
     return RegionTree(
-        np.concatenate([places[made[:grown]], stands[later]]), np.concatenate([np.ones(grown), similarity])
+        places[np.concatenate([merges, stands[later]])], np.concatenate([np.ones(len(merges)), similarity])
     )
 
 
@@ -75,16 +77,68 @@ def labels_after(merges: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     return component_labels((1, size), merges[:, 0], merges[:, 1]).ravel()
 
 
-def _join(
-    sums: NDArray[np.float32],
-    counts: NDArray[Any],
-    noise: NDArray[Any],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    kind: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+@dataclass(frozen=True, eq=False)
+class _Positions:
+    """Contrasts (n, D) and relative noise (n,) of positions, the noise energy at mean dose, and pairs of neighbours.
+
+    Settled are the regions (n,) that positions belong to already, −1 = none; some of them are apart (F, F).
+    """
+
+    contrasts: NDArray[np.float32]
+    noise: NDArray[np.float64]
+    noise_energy: float
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    settled: NDArray[np.int64]
+    apart: NDArray[np.bool_]
+
+    def sums(self, labels: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+        """Return sums, positions and noise energy of the regions 0 … of labels (n,)."""
+        regions = int(labels.max(initial=-1)) + 1
+        if regions == labels.size:
+            return self.contrasts.copy(), np.ones(regions), self.noise * self.noise_energy
+        sums = np.zeros((regions, self.contrasts.shape[1]))
+        np.add.at(sums, labels, self.contrasts)
+        counts: NDArray[np.float64] = np.bincount(labels, minlength=regions).astype(np.float64)
+        energy = np.bincount(labels, self.noise, minlength=regions).astype(np.float64) * self.noise_energy
+        return np.asarray(sums, np.float32), counts, energy
+
+
+def _grow_seeds(whole: _Positions, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the merges of positions by Ward's criterion, of regions 0 … of labels (n,) to start from."""
+    made, costs = _join(whole, labels, WARD)
+    rising = np.maximum.accumulate(costs) if costs.size else costs
+    noise = float(whole.noise.mean() if whole.noise.size else 1)
+    chance = int(np.searchsorted(rising, _EVIDENCE * whole.noise_energy * noise))
+    single = int((np.bincount(labels) == 1).sum())
+    return _first_positions(labels)[made[: min(len(made), max(chance, single - single // _SEED))]]
+
+
+def _first_positions(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first position of the regions 0 … of labels (n,)."""
+    first = np.zeros(int(labels.max(initial=-1)) + 1, np.int64)
+    first[labels[::-1]] = np.arange(labels.size)[::-1]
+    return first
+
+
+def _settled_merges(settled: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return merges (m, 2) of positions that make the settled regions of them (n,)."""
+    inside = np.flatnonzero(settled >= 0)
+    order = inside[np.argsort(settled[inside], kind="stable")]
+    same = settled[order[1:]] == settled[order[:-1]]
+    return np.column_stack([order[:-1][same], order[1:][same]])
+
+
+def _join(whole: _Positions, labels: NDArray[np.int64], kind: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the merges (m, 2) of regions 0 … of labels (n,), and their costs."""
+    sums, counts, noise = whole.sums(labels)
+    pairs = whole.first, whole.second
+    if counts.size < labels.size:
+        pairs = _region_edges(labels[whole.first], labels[whole.second], counts.size)
     merges, costs = np.empty((max(0, counts.size - 1), 2), np.int64), np.empty(max(0, counts.size - 1))
-    made = join_regions(sums.copy(), counts.copy(), noise.copy(), first, second, kind, merges, costs)
+    group = np.full(counts.size, -1, np.int64)
+    np.maximum.at(group, labels, whole.settled)
+    made = join_regions(sums, counts, noise, *pairs, kind, group, whole.apart.copy(), merges, costs)
     return merges[:made], costs[:made]
 
 

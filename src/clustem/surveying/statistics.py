@@ -76,6 +76,16 @@ def _preview_rows(scan: Scan) -> list[NDArray[Any]]:
     return [_finite(row if parts == 1 else row[kept]) for row in rows]
 
 
+def beam_centres(patterns: NDArray[Any], use: NDArray[np.bool_], beam: Beam, centres: NDArray[np.float64]) -> None:
+    """Fill centres (n, 2) of the beam in patterns (n, k_y, k_x), NaN where it is not found."""
+
+    def find(first: int, last: int) -> None:
+        find_centres(patterns, first, last, use, beam.centre, beam.disk, centres)
+
+    if beam.found:
+        in_threads(find, len(patterns))
+
+
 def survey_of(scan: Scan, given: Survey | None) -> Survey:
     """Return the survey of a scan that was given, or make it; InputError if it is of a scan of another shape."""
     if given is None:
@@ -190,17 +200,13 @@ class _Sums:
         places = self.places[sampled] - here.start
         self.pairs[sampled, 0], self.pairs[sampled, 1] = patterns[places], patterns[places + 1]
 
-        def find(a: int, b: int) -> None:
-            if beam.found:
-                find_centres(patterns, a, b, use, beam.centre, beam.disk, centres)
-
         if self.fast:
             self._add_whole(patterns, sums, bright, dark)
         else:
             self._add_real(patterns, sums, bright, dark, odd)
             if (odd & _NOT_FINITE).any():
                 raise InputError(_not_finite(self.scan, patterns, odd, block.start))
-        in_threads(find, len(patterns))
+        beam_centres(patterns, use, beam, centres)
 
     def _add_whole(self, patterns: NDArray[Any], *measured: NDArray[Any]) -> None:
         """Add patterns of counts; every thread has sums of its own, which are whole numbers, so their order is free."""

@@ -1,0 +1,133 @@
+"""The open rows of a scan divided into regions, and these into domains that go on from the rows above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.segmentation.background import measure_scattering
+from clustem.segmentation.features import Features
+from clustem.segmentation.mixtures import REACH, Mixture, mixture_of
+from clustem.segmentation.parameters import NoiseAwareParameters
+from clustem.segmentation.partition import Regions, Settled, divide
+from clustem.segmentation.regions import grow_regions
+from clustem.streaming.identities import Identities
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """Domains of the rows of a window, and what their patterns are made of.
+
+    Attributes
+    ----------
+    domains : (rows, scan_x) int64
+        Domains of :class:`Identities`, −1 = in none.
+    mixture : Mixture
+        Its labels are domains + 1, 0 = none; nothing is said of settled rows.
+    sure : (rows, scan_x) float32
+        Probability of the domain of every position.
+    kept : int
+        Domains from this number on are neither in a row that is kept nor in a mixture there.
+    """
+
+    domains: NDArray[np.int64]
+    mixture: Mixture
+    sure: NDArray[np.float32]
+    kept: int
+
+
+def divide_rows(
+    features: Features | None,
+    alive: NDArray[np.bool_],
+    settled: NDArray[np.int64],
+    identities: Identities,
+    parameters: NoiseAwareParameters,
+    kept_rows: int,
+) -> Division:
+    """Return the domains of the rows of a window; new ones are made, and ones that meet are united.
+
+    Parameters
+    ----------
+    features : Features or None
+        Of the window; None if there is nothing in it.
+    alive : (rows, scan_x) bool
+    settled : (rows of the window that are settled, scan_x) int64
+        Their domains, −1 = in none.
+    identities : Identities
+    parameters : NoiseAwareParameters
+    kept_rows : int
+        Rows that will not be looked at again: domains that are there are numbered first.
+    """
+    known, local = _local(settled, identities)
+    usable = alive.copy()
+    usable[: len(settled)] &= local >= 0
+    if features is None:
+        regions = Regions(np.where(usable, 0, -1), None)
+    else:
+        above = Settled(local, identities.apart(known.tolist()), identities.others(known.tolist()))
+        regions = _regions(features, usable, above, parameters)
+    domains, kept = _domains(regions, known, local, identities, kept_rows)
+    table = np.append(domains, -1)
+    whole = table[regions.labels]
+    if features is None:
+        nothing = np.zeros((*usable.shape, 3), np.int32)
+        mixture = Mixture(nothing, nothing.astype(np.float32), np.zeros(usable.shape, bool))
+        return Division(whole, mixture, np.where(usable, 1, np.nan).astype(np.float32), kept)
+    _measure(features, regions, domains, identities)
+    labels = (regions.domains + 1).astype(np.int32)
+    mixture, sure = mixture_of(features.whitened, labels, len(settled))
+    found = np.where(mixture.labels > 0, table[mixture.labels - 1] + 1, 0).astype(np.int32)
+    return Division(whole, Mixture(found, mixture.fractions, mixture.unexplained), sure, kept)
+
+
+def _local(settled: NDArray[np.int64], identities: Identities) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the domains (F,) of settled rows, and the same rows with their numbers 0 … F−1."""
+    roots = identities.rooted(settled)
+    known = np.unique(roots[roots >= 0])
+    return known, np.where(roots >= 0, np.searchsorted(known, roots), -1).astype(np.int64)
+
+
+def _regions(
+    features: Features, usable: NDArray[np.bool_], settled: Settled, parameters: NoiseAwareParameters
+) -> Regions:
+    """Return the regions of a window; one if neighbours have no more in common than chance makes."""
+    tree = grow_regions(features, usable, settled.labels, settled.apart)
+    found = divide(features, tree, usable, parameters, settled)
+    if features.basis.structured or int(settled.labels.max(initial=-1)) > 0:
+        return found
+    return Regions(np.where(usable, 0, -1), None)
+
+
+def _domains(
+    regions: Regions,
+    known: NDArray[np.int64],
+    local: NDArray[np.int64],
+    identities: Identities,
+    kept_rows: int,
+) -> tuple[NDArray[np.int64], int]:
+    """Return the domain of every region (K,), that of the settled rows in it or a new one, and how many are kept."""
+    number = int(regions.labels.max(initial=-1)) + 1
+    domains = np.full(number, -1, np.int64)
+    above = regions.labels[: len(local)]
+    both = (above >= 0) & (local >= 0)
+    for region in np.unique(above[both]).tolist():
+        domains[region] = identities.unite(known[np.unique(local[both & (above == region)])].tolist())
+    kept = len(identities)
+    for part in (regions.labels[: kept_rows + REACH if kept_rows else 0], regions.labels):
+        for region in np.unique(part[part >= 0]).tolist():
+            if domains[region] < 0:
+                domains[region] = identities.new()
+        kept = len(identities) if part is not regions.labels else kept
+    return domains, kept
+
+
+def _measure(features: Features, regions: Regions, domains: NDArray[np.int64], identities: Identities) -> None:
+    """Keep what the regions scatter."""
+    numbers, scattering = measure_scattering(features, regions.labels)
+    sizes = np.bincount(regions.labels[regions.labels >= 0], minlength=len(domains))
+    for k, region in enumerate(numbers.tolist()):
+        identities.measure(
+            int(domains[region]), int(sizes[region]), float(scattering.electrons[k]), float(scattering.anisotropy[k])
+        )

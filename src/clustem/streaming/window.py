@@ -1,0 +1,106 @@
+"""The open rows of a scan that is being recorded: their binned patterns, and features of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.passes import in_threads
+from clustem.segmentation._feature_kernels import bin_patterns
+from clustem.segmentation.basis import find_basis
+from clustem.segmentation.binning import binning_of, compared_cells
+from clustem.segmentation.features import TILES, Features, features_of
+from clustem.surveying import Survey
+
+_FEW_TILES = 700  # of a window that is one of many: directions are found from its tiles again and again
+_TOGETHER = 256  # patterns that are multiplied with the basis at once
+
+
+class Window:
+    """Binned patterns of the rows `first` … `first + count − 1` of a scan, in memory that is used again and again."""
+
+    def __init__(self, rows: int, scan_x: int, survey: Survey) -> None:
+        self.survey, self.binning = survey, binning_of(survey)
+        self.patterns = np.empty((rows, scan_x, *self.binning.cells), np.float32)
+        self.moves = np.zeros((rows, scan_x, 2), np.int64)
+        self.alive = np.zeros((rows, scan_x), bool)
+        self.first, self.count = 0, 0
+
+    @property
+    def space(self) -> int:
+        """Rows that can be added."""
+        return len(self.patterns) - self.count
+
+    @property
+    def stop(self) -> int:
+        """The scan row after the last one."""
+        return self.first + self.count
+
+    def add(self, rows: NDArray[Any], moves: NDArray[np.int64]) -> None:
+        """Add rows (n, scan_x, k_y, k_x) of finite values, by how many px each is moved (n, scan_x, 2)."""
+        here = slice(self.count, self.count + len(rows))
+        flat, shifts = rows.reshape(-1, *rows.shape[2:]), moves.reshape(-1, 2)
+        binned = self.patterns[here].reshape(-1, *self.binning.cells)
+        offset, scale = self.binning.offset, self.binning.scale
+
+        def work(first: int, last: int) -> None:
+            bin_patterns(flat, shifts, first, last, self.binning.step, offset, scale, binned)
+
+        in_threads(work, len(flat))
+        self.moves[here] = moves
+        self.alive[here] = _alive(flat, binned).reshape(rows.shape[:2])
+        self.count += len(rows)
+
+    def forget(self, rows: int) -> None:
+        """Let the last rows go."""
+        self.count -= rows
+
+    def drop(self, rows: int) -> None:
+        """Let the first rows go."""
+        for values in (self.patterns, self.moves, self.alive):
+            for row in range(rows, self.count):
+                values[row - rows] = values[row]
+        self.first += rows
+        self.count -= rows
+
+    def features(self, detector_mask: NDArray[np.bool_] | None, *, whole: bool) -> Features | None:
+        """Return the features of the rows, by directions found from them; None if nothing was counted there.
+
+        If they are the `whole` scan, the directions are those of a scan that is read from a file.
+        """
+        moves = self.moves[: self.count]
+        use = compared_cells(replace(self.survey, descan_px=moves.astype(float)), self.binning, detector_mask)
+        strips, positions = self._tiles(TILES if whole else _FEW_TILES)
+        if not strips[..., use].any():
+            return None
+        centre = self.survey.centre_px / self.binning.step
+        basis = find_basis([strips], positions, use, self.binning.silent, centre)
+        flat = self.patterns[: self.count].reshape(-1, use.size)
+        values = np.empty((len(flat), basis.matrix.shape[1]), np.float32)
+        for start in range(0, len(flat), _TOGETHER):
+            np.matmul(flat[start : start + _TOGETHER], basis.matrix, out=values[start : start + _TOGETHER])
+        return features_of(values.reshape(*moves.shape[:2], -1), basis, self.binning, self.survey.centre_px)
+
+    def _tiles(self, most: int) -> tuple[NDArray[np.float32], int]:
+        """Return sums of patterns over at most so many tiles (t_y, t_x, n_y, n_x), and the positions in one."""
+        height, width = self.count, self.patterns.shape[1]
+        edge = next(t for t in range(2, height + width + 2) if (height // t) * (width // t) <= most)
+        tile = min(edge, height), min(edge, width)
+        rows, columns = height // tile[0], width // tile[1]
+        used = self.patterns[: rows * tile[0], : columns * tile[1]]
+        strips = np.zeros((rows, columns, *self.binning.cells), np.float32)
+        for dy, dx in np.ndindex(tile):
+            strips += used[dy :: tile[0], dx :: tile[1]]
+        return strips, tile[0] * tile[1]
+
+
+def _alive(patterns: NDArray[Any], binned: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which patterns (n, k_y, k_x) hold any count, looking only at those whose first cells are all alike."""
+    middle = binned[:, binned.shape[1] // 2]
+    alive: NDArray[np.bool_] = (middle != middle[:, :1]).any(axis=1)
+    doubtful = np.flatnonzero(~alive)
+    alive[doubtful] = patterns[doubtful].any(axis=(1, 2))
+    return alive
