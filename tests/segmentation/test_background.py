@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clustem.formats import open_scan
-from clustem.segmentation.background import find_background
+from clustem.segmentation.background import Scattering, find_background
 from clustem.segmentation.features import measure_features
 from clustem.surveying import survey
 
@@ -26,6 +26,14 @@ def particles():
 
 def test_vacuum_around_crystals(particles):
     assert find_background(particles, LABELS) == 0
+
+
+def test_other_regions_of_the_scan_are_taken_into_account(particles):
+    brighter, fainter = Scattering(np.array([4e3]), np.array([0.9])), Scattering(np.array([1.0]), np.array([0.1]))
+    vacuum_alone = np.where(LABELS == 0, 0, -1)
+    assert find_background(particles, vacuum_alone) is None
+    assert find_background(particles, vacuum_alone, brighter) == 0
+    assert find_background(particles, LABELS, fainter) is None, "it is somewhere else"
 
 
 @pytest.mark.parametrize("order", [(1, 0, 2), (2, 1, 0)])

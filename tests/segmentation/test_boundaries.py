@@ -184,6 +184,17 @@ def test_a_particle_is_thin_at_its_rim_but_not_part_of_the_background():
     assert not join_gradients(features, labels, 0.6)[0].any(), "inside of a film it would be a gradient"
 
 
+def test_regions_that_are_known_to_be_apart_stay_so():
+    """Four stripes of one kind; the first and the third are two, so that the second can be part of one only."""
+    labels = stripes((12, 32), 4)
+    features = noisy(along([(20, 0)] * 32))
+    assert not join_gradients(features, labels, 0.6)[0].any()
+    found, joined = join_gradients(features, labels, 0.6, apart=[(0, 2)])
+    assert found[0, 0] != found[0, 16]
+    assert len(np.unique(found)) == 2
+    assert len(joined) == 2
+
+
 def test_the_background_stays_one_when_it_is_joined():
     values = np.repeat(np.array([[30.0, 0.0], [30.0, 1.0], [0.0, 40.0]]), 12, axis=0)
     joined, pairs = join_gradients(noisy(along(values)), stripes((12, 36), 3), 0.6, 1)

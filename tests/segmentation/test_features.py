@@ -8,7 +8,15 @@ from clustem.formats import open_scan
 from clustem.passes import execution
 from clustem.scan import Scan
 from clustem.segmentation import features
-from clustem.segmentation._feature_kernels import add_tiles, bin_pattern, project_patterns
+from clustem.segmentation._feature_kernels import (
+    add_line,
+    add_products,
+    add_steps,
+    add_tiles,
+    bin_pattern,
+    bin_patterns,
+    project_patterns,
+)
 from clustem.segmentation.features import measure_features
 from clustem.surveying import NoiseModel, outside_beam_mask, survey
 
@@ -52,6 +60,34 @@ def test_kernel_of_bins(kernel, move, dtype):
     kernel(pattern, *move, *cells, 0.0, 0.5, binned)
     expected = 0.5 * moved(pattern.astype(float), *move)[:, :4].reshape(3, 2, 2, 2).sum((1, 3))
     np.testing.assert_allclose(binned, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", both(bin_patterns))
+@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("move", [(0, 0), (1, -2), (-3, 1), (9, 0)])
+def test_kernel_of_bins_line_by_line(kernel, step, move):
+    """The second of three 6×5 patterns."""
+    patterns = np.random.default_rng(0).integers(0, 200, (3, 6, 5)).astype(np.uint16)
+    binned = np.full((3, -(-6 // step), -(-5 // step)), np.nan, np.float32)
+    kernel(patterns, np.array([(0, 0), move, (1, 1)]), 1, 2, step, 3.0, 0.5, binned)
+    expected = np.full(binned.shape[1:], np.nan, np.float32)
+    bin_pattern(patterns[1], *move, np.arange(6) // step, np.arange(5) // step, 3.0, 0.5, expected)
+    np.testing.assert_allclose(binned[1], expected, rtol=1e-6)
+    assert np.isnan(binned[[0, 2]]).all()
+
+
+def test_kernels_of_lines():
+    for add, steps, products in (
+        (add_line, add_steps, add_products),
+        (k.py_func for k in (add_line, add_steps, add_products)),
+    ):
+        line, row, out = np.ones(6, np.float32), np.empty(2, np.float32), np.full(2, np.nan, np.float32)
+        add(np.arange(6, dtype=np.uint8), np.float32(1), np.float32(2), line)
+        assert line.tolist() == [-1, 1, 3, 5, 7, 9]
+        steps(line, 3, row)
+        assert row.tolist() == [3, 21]
+        products(row, np.array([[1, 2], [0, 1]], np.float32), out)
+        assert out.tolist() == [3, 27]
 
 
 @pytest.mark.parametrize("kernel", both(bin_pattern))

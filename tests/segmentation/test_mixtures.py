@@ -253,7 +253,7 @@ def test_shares_of_every_position():
     truth = halves((8, 12))
     shares = one_of(truth)
     shares[:, 5] = 0.7, 0.3, 0
-    mixture = mixture_of(mixed(shares, noise=0.3), (truth + 1).astype(np.int32))
+    mixture, sure = mixture_of(mixed(shares, noise=0.3), (truth + 1).astype(np.int32))
     assert (mixture.labels[..., 0] == truth + 1).all()
     assert (mixture.labels[:, 5, 1] == 2).all()
     np.testing.assert_allclose(mixture.fractions[:, 5, :2], [[0.7, 0.3]] * 8, atol=0.05)
@@ -262,21 +262,52 @@ def test_shares_of_every_position():
     assert (mixture.fractions[:, 0, 0] == 1).all(), "the other is out of reach"
     assert not mixture.unexplained.any()
     assert (mixture.labels[mixture.fractions == 0] == 0).all()
+    assert (sure[:, [0, 1, 10, 11]] > 0.99).all()
 
 
 def test_what_no_mixture_explains():
     truth = halves((8, 12))
     patterns = mixed(one_of(truth))
     patterns[4, 3] = 40 * np.eye(6)[5]
-    mixture = mixture_of(patterns, (truth + 1).astype(np.int32))
+    mixture, _ = mixture_of(patterns, (truth + 1).astype(np.int32))
     assert np.argwhere(mixture.unexplained).tolist() == [[4, 3]]
 
 
 def test_no_domain_at_all():
-    mixture = mixture_of(np.ones((3, 4, 2), np.float32), np.zeros((3, 4), np.int32))
+    mixture, sure = mixture_of(np.ones((3, 4, 2), np.float32), np.zeros((3, 4), np.int32))
     assert not mixture.labels.any()
     assert not mixture.fractions.any()
     assert not mixture.unexplained.any()
+    assert np.isnan(sure).all()
+
+
+def test_settled_rows_are_not_looked_at_again():
+    truth = halves((8, 12))
+    patterns = mixed(one_of(truth), noise=0.3)
+    labels = truth.copy()
+    labels[:, 5:8] = 1 - labels[:, 5:8]
+    refined = refine_labels(patterns, labels, least=2, rounds=2, settled_rows=3)
+    assert np.array_equal(refined[:3], labels[:3])
+    assert np.array_equal(refined[4:], truth[4:])
+    whole, _ = mixture_of(patterns, (truth + 1).astype(np.int32))
+    part, sure = mixture_of(patterns, (truth + 1).astype(np.int32), 3)
+    assert np.array_equal(part.fractions[3:], whole.fractions[3:])
+    assert (sure[3:] > 0.9).all()
+
+
+def test_a_settled_region_stays_although_it_is_small_or_a_mixture():
+    labels = np.zeros((9, 13), np.int64)
+    labels[:, 6:8], labels[:, 8:] = 2, 1
+    shares = one_of(labels)
+    shares[:, 6:8] = 0.5, 0.5, 0
+    patterns = mixed(shares) - 5 * 1
+    assert np.array_equal(dissolve_mixtures(patterns, labels, None, 1), labels)
+    assert (dissolve_mixtures(patterns, labels)[:, 6:8] == -1).all()
+    labels = halves((8, 12))
+    labels[:1, :3] = 2
+    refined = refine_labels(mixed(one_of(halves((8, 12)))), labels, least=5, rounds=1, settled_rows=1)
+    assert (refined[:1, :3] == 2).all()
+    assert (refined[1:] < 2).all()
 
 
 @pytest.mark.parametrize("overlap", [True, False])

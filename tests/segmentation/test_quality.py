@@ -3,7 +3,8 @@ import pytest
 
 from clustem.averaging import average
 from clustem.segmentation import domain_table, segment
-from clustem.segmentation.quality import measure_quality
+from clustem.segmentation.mixtures import mixture_of
+from clustem.segmentation.quality import Quality, weakest_boundaries
 
 from .scenes import crystal, features_of, halves, quarters, scene
 
@@ -14,6 +15,10 @@ KINDS = 40 * np.eye(2, 5)
 def noisy(means, *, seed=0, noise=1.0):
     values = means + np.sqrt(noise) * np.random.default_rng(seed).normal(size=means.shape)
     return features_of(values, noise=noise)
+
+
+def measure_quality(features, labels):
+    return Quality(mixture_of(features.whitened, labels)[1], *weakest_boundaries(features, labels))
 
 
 @pytest.mark.parametrize("noise", [1.0, 4.0])

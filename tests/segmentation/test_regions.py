@@ -36,9 +36,11 @@ def edges_of(shape):
     return tuple(np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
 
 
-def joined(kernel, sums, counts, noise, edges, kind):
+def joined(kernel, sums, counts, noise, edges, kind, group=None, apart=None):
     merges, costs = np.full((len(counts) - 1, 2), -1), np.full(len(counts) - 1, np.nan)
-    made = kernel(sums.copy(), counts.copy(), noise.copy(), *edges, kind, merges, costs)
+    group = np.full(len(counts), -1) if group is None else np.array(group)
+    apart = np.zeros((0, 0), bool) if apart is None else apart.copy()
+    made = kernel(sums.copy(), counts.copy(), noise.copy(), *edges, kind, group, apart, merges, costs)
     return merges[:made].tolist(), costs[:made]
 
 
@@ -135,6 +137,20 @@ def test_regions_that_do_not_touch_are_never_joined(kernel):
     assert costs.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("kernel", both(join_regions))
+def test_groups_that_are_apart_are_never_joined_not_even_by_way_of_others(kernel):
+    """A row 0 … 4, all alike; 0 and 4 are apart, and 2 belongs to a third group."""
+    edges = np.arange(4), np.arange(1, 5)
+    apart = np.zeros((3, 3), bool)
+    apart[0, 1] = apart[1, 0] = True
+    sums = np.ones((5, 2), np.float32)
+    merges, _ = joined(kernel, sums, np.ones(5), np.zeros(5), edges, WARD, [0, -1, 2, -1, 1], apart)
+    assert len(merges) == 3
+    labels = labels_after(np.array(merges), 5)
+    assert labels[0] != labels[4]
+    assert len(joined(kernel, sums, np.ones(5), np.zeros(5), edges, WARD, [0, -1, 2, -1, 1], apart & False)[0]) == 4
+
+
 @given(seed=SEEDS, shape=SHAPES)
 @settings(max_examples=30, deadline=None)
 def test_labels_after_merges(seed, shape):
@@ -174,6 +190,22 @@ def test_two_kinds_become_two_regions():
     assert tree.similarity[:-1].min() > 0.9
     assert tree.similarity[-1] < 0.1
     assert np.array_equal(parts(tree, shape, 0.6), np.arange(10) >= np.full((8, 1), 5))
+
+
+def test_settled_regions_come_first_and_stay_apart():
+    """The first two rows: one region on both kinds, or two of the same kind."""
+    shape = (8, 10)
+    features, usable = two_kinds(shape), np.ones(shape, bool)
+    settled = np.zeros((2, 10), np.int64)
+    labels = parts(grow_regions(features, usable, settled), shape, 0.6)
+    assert (labels[:2] == labels[0, 0]).all()
+    settled[:, :3], settled[:, 3:5], settled[:, 5:] = 0, 1, -1
+    apart = np.array([[False, True], [True, False]])
+    labels = parts(grow_regions(features, usable, settled, apart), shape, 0.6)
+    assert labels[0, 0] != labels[0, 3]
+    assert len(np.unique(labels[:, :5])) == 2
+    labels = parts(grow_regions(features, usable, settled, ~apart & apart), shape, 0.6)
+    assert (labels[:, :5] == labels[0, 0]).all()
 
 
 def test_positions_that_are_not_usable_take_no_part():

@@ -99,16 +99,16 @@ def are_apart(group: Array, apart: Array, a: int, b: int) -> Any:
 
 @compiled()
 def join_groups(group: Array, apart: Array, a: int, b: int) -> None:
-    """Give region a what is known of b: its group (n,), or that of its group the others are apart (g, g) from."""
+    """Give region a what is known of b: its group (n,); two groups are then apart (g, g) from the same others."""
     if group[b] < 0:
         return
     if group[a] < 0:
         group[a] = group[b]
         return
-    own, other = group[a], group[b]
+    one, two = group[a], group[b]
     for g in range(apart.shape[0]):
-        apart[own, g] |= apart[other, g]
-        apart[g, own] |= apart[g, other]
+        both = apart[one, g] or apart[two, g]
+        apart[one, g], apart[two, g], apart[g, one], apart[g, two] = both, both, both, both
 
 
 @compiled()

@@ -42,8 +42,8 @@ def grow_regions(
 ) -> RegionTree:
     """Return the whole tree of merges of usable (scan_y, scan_x) positions with their four neighbours.
 
-    `settled` (rows, scan_x) are regions 0 … that the first rows are divided into already, −1 = in none: their merges
-    come first, and those that are `apart` (F, F) are never joined.
+    `settled` (rows, scan_x) are regions 0 … that the first rows are divided into already, −1 = in none. Their positions
+    are joined in any case, with similarity 1, and those that are `apart` (F, F) are not joined.
 
     Notes
     -----
@@ -59,14 +59,14 @@ def grow_regions(
         float(features.noise_variance.sum()),
         *_neighbour_edges(usable, number),
         np.append(settled, np.full(usable.size - settled.size, -1))[places],
-        apart,
+        apart.copy(),
     )
-    given = _settled_merges(whole.settled)
-    merges = np.concatenate([given, _grow_seeds(whole, labels_after(given, places.size))])
-    labels = labels_after(merges, places.size)
+    seeds = _grow_seeds(whole)
+    labels = labels_after(seeds, places.size)
     later, negative = _join(whole, labels, SIMILARITY)
     stands = _first_positions(labels)
     similarity = np.minimum.accumulate(np.minimum(-negative, 1.0)) if negative.size else negative
+    merges = np.concatenate([_settled_merges(whole.settled), seeds])
     return RegionTree(
         places[np.concatenate([merges, stands[later]])], np.concatenate([np.ones(len(merges)), similarity])
     )
@@ -81,7 +81,8 @@ def labels_after(merges: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 class _Positions:
     """Contrasts (n, D) and relative noise (n,) of positions, the noise energy at mean dose, and pairs of neighbours.
 
-    Settled are the regions (n,) that positions belong to already, −1 = none; some of them are apart (F, F).
+    Settled are the regions (n,) that positions belong to already, −1 = none; some of them are apart (F, F), which
+    changes when regions are joined.
     """
 
     contrasts: NDArray[np.float32]
@@ -104,14 +105,14 @@ class _Positions:
         return np.asarray(sums, np.float32), counts, energy
 
 
-def _grow_seeds(whole: _Positions, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the merges of positions by Ward's criterion, of regions 0 … of labels (n,) to start from."""
-    made, costs = _join(whole, labels, WARD)
+def _grow_seeds(whole: _Positions) -> NDArray[np.int64]:
+    """Return the merges of positions by Ward's criterion."""
+    size = whole.noise.size
+    made, costs = _join(whole, np.arange(size), WARD)
     rising = np.maximum.accumulate(costs) if costs.size else costs
     noise = float(whole.noise.mean() if whole.noise.size else 1)
     chance = int(np.searchsorted(rising, _EVIDENCE * whole.noise_energy * noise))
-    single = int((np.bincount(labels) == 1).sum())
-    return _first_positions(labels)[made[: min(len(made), max(chance, single - single // _SEED))]]
+    return made[: min(len(made), max(chance, size - size // _SEED))]
 
 
 def _first_positions(labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -138,7 +139,7 @@ def _join(whole: _Positions, labels: NDArray[np.int64], kind: int) -> tuple[NDAr
     merges, costs = np.empty((max(0, counts.size - 1), 2), np.int64), np.empty(max(0, counts.size - 1))
     group = np.full(counts.size, -1, np.int64)
     np.maximum.at(group, labels, whole.settled)
-    made = join_regions(sums, counts, noise, *pairs, kind, group, whole.apart.copy(), merges, costs)
+    made = join_regions(sums, counts, noise, *pairs, kind, group, whole.apart, merges, costs)
     return merges[:made], costs[:made]
 
 
