@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import arriving
 import files
 import kernels
 import large
@@ -29,6 +30,7 @@ FULL: tuple[Callable[[], Section], ...] = (
     startup.measure,
     kernels.measure,
     scaling.measure,
+    arriving.measure,
     files.measure,
     large.measure,
 )
@@ -36,6 +38,7 @@ QUICK: tuple[Callable[[], Section], ...] = (
     partial(startup.measure, repeats=1),
     partial(kernels.measure, scan=48, detector=96, tree_scan=128, repeats=1),
     partial(scaling.measure, scans=(48, 96), detectors=(64, 96), repeats=1),
+    partial(arriving.measure, scan=(96, 48), detector=96, repeats=1),
     partial(files.measure, scan=48, detector=96, repeats=1),
     partial(large.measure, large.QUICK),
 )

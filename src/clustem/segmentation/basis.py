@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ _SIGMA = 1.0  # blur in binned px: about half of the smallest spot
 _FLOOR = 0.02  # of the mean outside the beam, added to it in the denominator: dark pixels are not blown up
 _SHRINK = 0.1  # signal per position, in noise variances, that halves the weight of a direction
 _CHANCE = 2.2  # largest eigenvalue over the most negative one: of noise and single crystals at most 1.9
-_TILES_AT_ONCE = 400  # singular vectors of the tiles that are kept
+_TILES_AT_ONCE, _FEWER_AT_ONCE = 400, 200  # singular vectors of the tiles that are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,8 @@ def find_basis(
     use: NDArray[np.bool_],
     read_variance: float,
     centre: NDArray[np.float64],
+    *,
+    rough: bool = False,
 ) -> Basis:
     """Return the directions in which tiles of a scan differ.
 
@@ -101,7 +104,10 @@ def find_basis(
         Variance of a binned pixel without electrons, in electrons squared.
     centre : (2,) float64
         Of the beam, in binned px.
+    rough : bool
+        Whether to compute in single precision, from fewer singular vectors of the tiles: for parts of a scan.
     """
+    precision: Any = np.float32 if rough else np.float64
     shape, flat = use.shape, use.ravel()
     tiles = np.concatenate([strip.reshape(-1, flat.size) for strip in strips]) * flat
     raw = tiles.mean(axis=0, dtype=np.float64) / patterns
@@ -109,16 +115,19 @@ def find_basis(
     level = max(float(mean[flat].mean()), 1e-12)
     weight = np.where(flat, 1 / np.sqrt(mean + read_variance + _FLOOR * level), 0)
     share = np.where(flat, mean, 0) / max(float(mean[flat].sum()), 1e-12)
-    lit = _blur(np.asarray(tiles, np.float64), shape)
-    contrast = ((lit - lit[:, flat].sum(axis=1)[:, None] * share) * weight)[:, flat]
-    directions, spectrum = _shared_directions(contrast, [strip.shape[:2] for strip in strips])
+    lit = _blur(np.asarray(tiles, precision), shape)
+    contrast = ((lit - lit[:, flat].sum(axis=1)[:, None] * share.astype(precision)) * weight.astype(precision))[:, flat]
+    most = _FEWER_AT_ONCE if rough else _TILES_AT_ONCE
+    directions, spectrum = _shared_directions(contrast, [strip.shape[:2] for strip in strips], most)
     spread = np.zeros((len(directions), flat.size))
     spread[:, flat] = directions
     weighted = spread * weight
     matrix = _blur((weighted - (weighted @ share)[:, None]) * flat, shape) * flat
     variance = (np.maximum(raw, 0) + read_variance) * flat
     factor = np.linalg.cholesky(np.linalg.inv(_covariance(matrix, variance))).T
-    rotation, signal = _signal_axes(tiles @ (factor @ matrix).T, [s.shape[:2] for s in strips], patterns)
+    rotation, signal = _signal_axes(
+        tiles @ (factor @ matrix).T.astype(precision), [s.shape[:2] for s in strips], patterns
+    )
     turn = rotation @ factor
     matrix = turn @ matrix
     total = _blur(flat[None].astype(float), shape) * flat
@@ -160,10 +169,11 @@ def _covariance(matrix: Array, variance: Array) -> Array:
     return np.asarray(covariance + 1e-9 * np.trace(covariance) / len(covariance) * np.eye(len(covariance)))
 
 
-def _shared_directions(contrast: Array, strips: list[tuple[int, ...]]) -> tuple[Array, Array]:
+def _shared_directions(contrast: Array, strips: list[tuple[int, ...]], most: int) -> tuple[Array, Array]:
     """Return orthonormal directions (D, k) that neighbouring tiles share, and the whole spectrum."""
     last = len(contrast) - 1
-    energy, vectors = eigh(contrast @ contrast.T, subset_by_index=(max(0, last + 1 - _TILES_AT_ONCE), last))
+    products = np.asarray(contrast @ contrast.T, np.float64)
+    energy, vectors = eigh(products, subset_by_index=(max(0, last + 1 - most), last))
     kept = np.flatnonzero(energy > 1e-10 * max(float(energy[-1]), 1e-300))[::-1]
     if not kept.size:
         return _any_direction(contrast.shape[1]), np.zeros(1)
@@ -172,7 +182,7 @@ def _shared_directions(contrast: Array, strips: list[tuple[int, ...]]) -> tuple[
     values, mixing = values[::-1], mixing[:, ::-1]
     chance = max(-float(values[-1]), 1e-9 * float(abs(values[0])), 1e-300)
     number = int(np.clip((values > chance).sum(), 1, MOST))
-    directions: Array = (mixing[:, :number].T / size) @ (vectors[:, kept].T @ contrast)
+    directions: Array = (mixing[:, :number].T / size) @ (vectors[:, kept].T.astype(contrast.dtype) @ contrast)
     directions *= np.where(directions[np.arange(number), np.abs(directions).argmax(axis=1)] < 0, -1, 1)[:, None]
     return directions, values / chance
 

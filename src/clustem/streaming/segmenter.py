@@ -43,11 +43,11 @@ class StreamingSegmenter:
     Notes
     -----
     What is computed is that of ``method="noise-aware"``, on a window of rows that moves down the scan. The first 4096
-    positions tell noise, beam and bad pixels. Rows are settled when 12 more have arrived; 8 settled ones are looked at
-    together with new ones, and regions go on from them or make two of them one. Neither the work per row nor the
-    memory grows with the rows seen, but for 33 bytes per position and about 100 per domain. How many rows are given at
-    once changes nothing. A scan that fits into one window, such as 64×64 positions of 128×128 pixels, ends as if it
-    had been segmented as a whole.
+    positions tell noise, beam and bad pixels. New rows are divided 16 to 64 at a time, and settled when 16 more have
+    arrived; 16 settled ones are looked at together with new ones, and regions go on from them or make two of them one.
+    Neither the work per row nor the memory grows with the rows seen, but for 33 bytes per position and some hundred
+    per domain. How many rows are given at once changes nothing. A scan of at most 2048 positions ends as if it had
+    been segmented as a whole. Looking at the labels between divisions costs about one of them.
 
     Examples
     --------

@@ -77,7 +77,7 @@ class Window:
         if not strips[..., use].any():
             return None
         centre = self.survey.centre_px / self.binning.step
-        basis = find_basis([strips], positions, use, self.binning.silent, centre)
+        basis = find_basis([strips], positions, use, self.binning.silent, centre, rough=not whole)
         flat = self.patterns[: self.count].reshape(-1, use.size)
         values = np.empty((len(flat), basis.matrix.shape[1]), np.float32)
         for start in range(0, len(flat), _TOGETHER):
