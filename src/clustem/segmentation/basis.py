@@ -172,8 +172,7 @@ def _covariance(matrix: Array, variance: Array) -> Array:
 def _shared_directions(contrast: Array, strips: list[tuple[int, ...]], most: int) -> tuple[Array, Array]:
     """Return orthonormal directions (D, k) that neighbouring tiles share, and the whole spectrum."""
     last = len(contrast) - 1
-    products = np.asarray(contrast @ contrast.T, np.float64)
-    energy, vectors = eigh(products, subset_by_index=(max(0, last + 1 - most), last))
+    energy, vectors = eigh(contrast @ contrast.T, subset_by_index=(max(0, last + 1 - most), last))
     kept = np.flatnonzero(energy > 1e-10 * max(float(energy[-1]), 1e-300))[::-1]
     if not kept.size:
         return _any_direction(contrast.shape[1]), np.zeros(1)
@@ -182,7 +181,7 @@ def _shared_directions(contrast: Array, strips: list[tuple[int, ...]], most: int
     values, mixing = values[::-1], mixing[:, ::-1]
     chance = max(-float(values[-1]), 1e-9 * float(abs(values[0])), 1e-300)
     number = int(np.clip((values > chance).sum(), 1, MOST))
-    directions: Array = (mixing[:, :number].T / size) @ (vectors[:, kept].T.astype(contrast.dtype) @ contrast)
+    directions: Array = (mixing[:, :number].T / size) @ (vectors[:, kept].T @ contrast)
     directions *= np.where(directions[np.arange(number), np.abs(directions).argmax(axis=1)] < 0, -1, 1)[:, None]
     return directions, values / chance
 

@@ -15,7 +15,7 @@ from clustem.segmentation.binning import binning_of, compared_cells
 from clustem.segmentation.features import TILES, Features, features_of
 from clustem.surveying import Survey
 
-_FEW_TILES = 700  # of a window that is one of many: directions are found from its tiles again and again
+_FEW_TILES = 1100  # of a window that is one of many: directions are found from its tiles again and again
 _TOGETHER = 256  # patterns that are multiplied with the basis at once
 
 
