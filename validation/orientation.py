@@ -7,8 +7,8 @@ within 2° of the truth, the median, how often the truth is within 2° of a cand
 right ones are called ambiguous, how many phases are right, and patterns per second of processor time. The true labels
 are averaged, or with `--domains segmented` those that `clustem.run` finds, which then does everything; a domain has the
 grain that most of it is of. The last lines pool everything. Each scene holds `rotation`, crystal to sample, for each
-`grain`, and `kind`, the name of its crystal; see `scenes.py` for the rest. `--peaks FOLDER` writes the peaks of the
-first seed of each scene and dose, for `orientation_py4dstem.py`.
+`grain`, and `kind`, the name of its crystal; see `scenes.py` for the rest. `--peaks FOLDER` writes averages and
+peaks of the first seed of each scene and dose, for `orientation_py4dstem.py` and `orientation_pyxem.py`.
 """
 
 from __future__ import annotations
@@ -92,10 +92,11 @@ def calibration_of(truth: dict[str, Any]) -> clustem.Calibration:
     return clustem.Calibration.from_dict({name: float(truth[name]) for name in names})
 
 
-def find(counts: NDArray[Any], truth: dict[str, Any]) -> clustem.Peaks:
-    """Return the peaks of the averages of the true domains."""
+def find(counts: NDArray[Any], truth: dict[str, Any]) -> tuple[clustem.Averages, clustem.Peaks]:
+    """Return the averages of the true domains, and their peaks."""
     scan = clustem.open_scan(counts, calibration=calibration_of(truth))
-    return clustem.find_peaks(clustem.average(scan, truth["labels"]))
+    averages = clustem.average(scan, truth["labels"])
+    return averages, clustem.find_peaks(averages)
 
 
 def run(counts: NDArray[Any], truth: dict[str, Any], crystals: list[clustem.Crystal]) -> Score:
@@ -141,13 +142,15 @@ def _matrix(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(((w * w - v @ v) * np.eye(3) + 2 * np.outer(v, v) + 2 * w * cross).T)
 
 
-def write_peaks(path: Path, peaks: clustem.Peaks, truth: dict[str, Any]) -> None:
-    """Write the peaks of the scored domains, and the true rotations, for other programs."""
+def write_peaks(path: Path, averages: clustem.Averages, peaks: clustem.Peaks, truth: dict[str, Any]) -> None:
+    """Write averages and peaks of the scored domains, and the true rotations, for other programs."""
     chosen = scored_domains(truth["labels"], truth)
     columns: dict[str, Any] = {name: peaks.table[name].to_numpy() for name in ("label", "g_x", "g_y", "intensity")}
     labels = [label for label, _ in chosen]
     rotation = truth["rotation"][[grain for _, grain in chosen]]
-    np.savez(path, labels=labels, rotation=rotation, energy_keV=float(truth["energy_keV"]), **columns)
+    columns |= {name: float(truth[name]) for name in ("energy_keV", "inv_angstrom_per_px")}
+    patterns = averages.patterns[np.array(labels) - 1]
+    np.savez(path, labels=labels, rotation=rotation, patterns=patterns, **columns)
 
 
 def main() -> None:
@@ -172,9 +175,9 @@ def main() -> None:
                 if options.domains == "segmented":
                     total.add(run(counts, truth, crystals))
                     continue
-                peaks = find(counts, truth)
+                averages, peaks = find(counts, truth)
                 if options.peaks and seed == 0:
-                    write_peaks(options.peaks / f"{path.stem}_{dose:.0f}.npz", peaks, truth)
+                    write_peaks(options.peaks / f"{path.stem}_{dose:.0f}.npz", averages, peaks, truth)
                 total.add(score(peaks, truth, crystals))
             print(total.line(f"{path.stem} {dose:.0f}"), flush=True)
             pooled[dose].add(total)

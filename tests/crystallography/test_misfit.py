@@ -31,13 +31,13 @@ def test_a_true_orientation_has_little_misfit(pattern: Pattern, fit: Fit) -> Non
 
 def test_missing_spots_moved_peaks_and_strain_cost(pattern: Pattern, fit: Fit) -> None:
     base = misfit(pattern, fit)
-    assert misfit(pattern, replace(fit, missing=np.append(fit.missing, fit.expected.max()))) > base + 3
+    assert misfit(pattern, replace(fit, missing=np.append(fit.missing, fit.expected.max()))) > base + 2
     assert misfit(pattern, replace(fit, spots=fit.spots + 0.01)) > base + 10
     # strained spots that stay where the peaks are: only the strain itself costs
     strain = np.array([0.03, 0.0, 0.0])
     moved = fit.spots.copy()
     moved[:, 0] /= 1 - 0.03
-    assert misfit(pattern, replace(fit, strain=strain, spots=moved)) == pytest.approx(base + 4, abs=0.5)
+    assert misfit(pattern, replace(fit, strain=strain, spots=moved)) == pytest.approx(base + 4 / 3, abs=0.2)
 
 
 def test_faint_missing_spots_cost_nothing(pattern: Pattern, fit: Fit) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.compiling import compiled
+from clustem.solving import factorise_positive, solve_positive
 
 Array = NDArray[Any]
 
@@ -106,7 +107,9 @@ def climbing_step(gradient: Array, curvature: Array, damping: float, longest: Ar
     damped = curvature.copy()
     for a in range(3):
         damped[a, a] = curvature[a, a] * (1.0 + damping) + 1e-12
-    step[:] = np.linalg.solve(damped, gradient)
+    step[:] = gradient
+    factorise_positive(damped)
+    solve_positive(damped, step)
     factor = 1.0
     for a in range(3):
         if abs(step[a]) > longest[a]:

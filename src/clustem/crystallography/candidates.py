@@ -99,7 +99,8 @@ def improve(pattern: Pattern, library: Library, starts: Array, *, beam: Beam) ->
     turned = refine_kinematic(pattern, library.reflections, HALF_TURN @ best.rotation, beam=beam)
     if all(_apart(turned, fit, library.crystal) > _SAME_DEG for fit in fits):
         fits.append(_dynamical(pattern, library, turned, beam))
-    return fits
+    # what agrees best is not always what is least off, so kinematic fits from there are ranked by their misfit as well
+    return fits + [refine_kinematic(pattern, library.reflections, fit.rotation, beam=beam) for fit in fits]
 
 
 def _dynamical(pattern: Pattern, library: Library, fit: Fit, beam: Beam) -> Fit:

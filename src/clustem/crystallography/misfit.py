@@ -17,7 +17,7 @@ _MODEL_ERRORS = (0.15, 0.6)  # least and largest relative error of a computed am
 _AS_MUCH = 0.9  # candidates that have a spot for so much of what the best one has, show how good the model is
 _FLOOR_ERROR = 0.3  # error of any amplitude in units of the faintest that is found: weak peaks may be of other origin
 _FREEDOM = 4.0  # of Student's t: single peaks may be far off
-_TEMPERATURE = 3.0  # peaks are not independent evidence; calibrated on simulated films, see docs/orientation.md
+_DEPENDENT = 3.0  # times the variance of what a model is off by: unlike counts, that is alike for many peaks
 _STRAIN = 0.015  # strains are expected to be about as large
 _ROUNDS = 5
 
@@ -25,9 +25,10 @@ _ROUNDS = 5
 def misfit(pattern: Pattern, fit: Fit, model_error: float = _MODEL_ERRORS[0]) -> float:
     """Twice the negative logarithm of the likelihood of the peaks, up to a constant; 0 is perfect.
 
-    Amplitudes have the errors of the counts, a share of themselves, and a share of the faintest that is found. Spots
-    that are expected brighter than that but have no peak count too, and so do the distances of peaks from their spots,
-    and strains. All but the strains may be far off now and then (Student's t).
+    Amplitudes have the errors of the counts, which are independent, and a share of themselves and of the faintest that
+    is found, which many peaks have in common, so that they are evidence of a third. Spots that are expected brighter
+    than the faintest but have no peak count too, and so do the distances of peaks from their spots, and strains. All
+    but the strains may be far off now and then (Student's t).
     """
     measured, model, floor = pattern.amplitude, np.sqrt(fit.expected), np.sqrt(pattern.floor)
     missing = np.sqrt(fit.missing)
@@ -41,8 +42,8 @@ def misfit(pattern: Pattern, fit: Fit, model_error: float = _MODEL_ERRORS[0]) ->
     over = np.maximum(0.0, scale * missing - floor) ** 2 / _variance(
         scale * missing, scale * missing, floor, model_error
     )
-    squares = np.concatenate([(measured - scale * model) ** 2 / variance, over, _offsets(pattern, fit)])
-    return _robust(squares) + float(((fit.strain / _STRAIN) ** 2).sum())
+    squares = np.concatenate([(measured - scale * model) ** 2 / variance, over, _offsets(pattern, fit) / _DEPENDENT])
+    return _robust(squares) + float(((fit.strain / _STRAIN) ** 2).sum()) / _DEPENDENT
 
 
 def model_error(pattern: Pattern, fits: Sequence[Fit]) -> float:
@@ -90,23 +91,27 @@ def _offsets(pattern: Pattern, fit: Fit) -> Array:
 def _variance(measured: Array, model: Array, floor: float, model_error: float) -> Array:
     """Return the variance of amplitudes; where next to nothing is expected, the model cannot be off by much."""
     relative = np.where(model > 0.5 * floor, model_error, _MODEL_ERRORS[0])
-    return (_FLOOR_ERROR * floor) ** 2 + (relative * np.maximum(measured, model)) ** 2 + 1e-30
+    return _DEPENDENT * ((_FLOOR_ERROR * floor) ** 2 + (relative * np.maximum(measured, model)) ** 2) + 1e-30
 
 
 def probabilities(misfits: Array) -> Array:
     """Return the shares (n,), adding up to 1, of alternatives with misfits (n,)."""
-    weight = np.exp(-0.5 * (misfits - misfits.min()) / _TEMPERATURE)
+    weight = np.exp(-0.5 * (misfits - misfits.min()))
     return np.asarray(weight / weight.sum(), np.float64)
+
+
+def reached(pattern: Pattern, fit: Fit) -> Array:
+    """Return the amplitude (n,) that the fit expects at every peak, at most the measured one."""
+    model = np.sqrt(fit.expected)
+    scale = (pattern.amplitude @ model) / max(float(model @ model), 1e-30)
+    hit: Array = np.minimum(scale * model, pattern.amplitude)
+    return hit
 
 
 def explained(pattern: Pattern, fit: Fit) -> float:
     """Return the share of the measured amplitude that lies at peaks where the fit expects a visible one."""
-    if not pattern.amplitude.sum() > 0:
-        return 0.0
-    model = np.sqrt(fit.expected)
-    scale = (pattern.amplitude @ model) / max(float(model @ model), 1e-30)
-    hit = np.minimum(scale * model, pattern.amplitude)
-    return float(hit.sum() / pattern.amplitude.sum())
+    total = float(pattern.amplitude.sum())
+    return float(reached(pattern, fit).sum()) / total if total > 0 else 0.0
 
 
 def shares(pattern: Pattern, fits: list[Fit]) -> Array:

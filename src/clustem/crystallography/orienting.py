@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from clustem.crystallography.candidates import Candidate, Library, find_candidates
 from clustem.crystallography.crystals import Crystal
-from clustem.crystallography.misfit import explained, misfit_of_nothing, probabilities, shares
+from clustem.crystallography.misfit import explained, probabilities, shares
 from clustem.crystallography.orientations import Orientations
 from clustem.crystallography.pattern import Pattern
+from clustem.crystallography.presence import absence, common_scale, explains
 from clustem.crystallography.record import Peaks
 from clustem.crystallography.refining import Beam
 from clustem.crystallography.scaling import measure_scale
@@ -24,9 +26,8 @@ Array = NDArray[np.float64]
 
 _MOST = 5  # candidates per domain
 _FEWEST_PEAKS = 3
-_LEAST_GAIN = 0.16  # share of the misfit of nothing that a crystal must take off to be there
-_BY_CHANCE = 8.0  # misfit that the fitted numbers (angles, thickness, strains, one of many starts) take off by chance
-_SURE = 0.92  # probability of the best candidate below which a domain is ambiguous
+_SEVERAL = 2  # domains in which a crystal must be found to be surely there
+_SURE = 0.95  # probability of the best candidate below which a domain is ambiguous
 _SCALE_OFF = 0.02  # relative error of the pixel size from which there is a warning
 _COLUMNS = (
     "score",
@@ -113,7 +114,7 @@ def match_orientations(
         )
         for crystal in crystals
     ]
-    answers = [_answer(pattern, libraries, beam) for pattern in patterns]
+    answers = _present([_answer(pattern, libraries, beam) for pattern in patterns], patterns)
     return _record(answers, patterns, crystals, scale)
 
 
@@ -146,6 +147,7 @@ class _Answer:
     share: Array
     reliability: float = np.nan
     reason: str = ""
+    row: bool = False  # only one row of spots is explained
 
 
 def _answer(pattern: Pattern, libraries: list[Library], beam: Beam) -> _Answer:
@@ -157,15 +159,30 @@ def _answer(pattern: Pattern, libraries: list[Library], beam: Beam) -> _Answer:
         return _Answer([], empty, empty, reason="no reflection where the peaks are")
     probability = probabilities(np.array([candidate.misfit for candidate in found]))
     same = [candidate.crystal is found[0].crystal for candidate in found]
-    nothing = misfit_of_nothing(pattern)
-    lost = nothing - found[0].misfit < _BY_CHANCE + _LEAST_GAIN * nothing
     return _Answer(
         found[:_MOST],
         probability[:_MOST],
         shares(pattern, [candidate.fit for candidate in found[:_MOST]]),
         float(probability[same].sum()),
-        "no crystal explains the peaks" if lost else "",
     )
+
+
+def _present(answers: list[_Answer], patterns: list[Pattern]) -> list[_Answer]:
+    """Give a reason to the answers whose crystal is not there.
+
+    Where several of the crystals are surely there in other domains, one row of spots is enough, but ambiguous.
+    """
+    best = [(i, answer.candidates[0]) for i, answer in enumerate(answers) if answer.candidates]
+    scale = common_scale([one.fit for i, one in best if explains(patterns[i], one.misfit)])
+    reasons = {i: absence(patterns[i], one.fit, one.misfit, scale=scale) for i, one in best}
+    found = Counter(one.crystal.name for i, one in best if not reasons[i])
+    sure = {name for name, number in found.items() if number >= _SEVERAL}
+    out = list(answers)
+    for i, one in best:
+        row = bool(reasons[i]) and len(sure) > 1 and one.crystal.name in sure
+        reason = absence(patterns[i], one.fit, one.misfit, scale=scale, row=True) if row else reasons[i]
+        out[i] = replace(answers[i], reason=reason, row=row and not reason)
+    return out
 
 
 def _record(
@@ -191,7 +208,7 @@ def _record(
     return Orientations(
         rotation=rotation,
         phase=np.array(phase, dtype=np.str_),
-        ambiguous=~(columns["probability"] >= _SURE),
+        ambiguous=~(columns["probability"] >= _SURE) | np.array([answer.row for answer in answers], bool),
         **columns,
         candidates=candidate_table([(answer.candidates, answer.probability, answer.share) for answer in answers]),
         indexed=indexed_table([(i, patterns[i], fit) for i, fit in good]),

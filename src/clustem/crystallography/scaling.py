@@ -14,7 +14,7 @@ from clustem.crystallography.structure_factors import structure_factors
 
 _LENGTH = 1.3  # 1/Å
 _STEP_DEG = 2.0
-_SCALES = np.arange(0.88, 1.125, 0.01)
+_SCALES = np.arange(0.92, 1.085, 0.01)
 _PATTERNS = 6  # with the most peaks, that are enough for one number
 _GAIN = 1.04  # by which another scale must match better, so that a strain is not taken for it
 
@@ -22,8 +22,8 @@ _GAIN = 1.04  # by which another scale must match better, so that a strain is no
 def measure_scale(patterns: Sequence[Pattern], crystals: Sequence[Crystal], *, beam: Beam) -> float:
     """Return measured over expected length of scattering vectors, 1 within two percent.
 
-    Scales from 0.88 to 1.12 are tried on coarse templates. Strain and a small error of the scale are left to the fit of
-    each pattern.
+    Scales from 0.92 to 1.08 are tried on coarse templates; beyond, one crystal is soon taken for another. Strain and a
+    small error of the scale are left to the fit of each pattern.
     """
     chosen = sorted((pattern for pattern in patterns if len(pattern.g) >= 3), key=lambda pattern: -len(pattern.g))
     if not chosen:

@@ -1,0 +1,69 @@
+"""Whether a crystal that was fitted to a pattern is there at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.crystallography.misfit import misfit_of_nothing, reached
+from clustem.crystallography.pattern import Pattern
+from clustem.crystallography.refining import Fit
+
+Array = NDArray[np.float64]
+
+_LEAST_GAIN = 0.2  # share of the misfit of nothing that a crystal must take off to be there
+_BY_CHANCE = 3.0  # misfit that the fitted numbers (angles, thickness, strains, one of many starts) take off by chance
+_LARGEST_STRAIN = 0.025  # dilatation against the common scale, or shear, of a crystal that is really there
+_LARGEST_SCALE = 0.015  # error of the scale that is left to the fits, and common to all domains of a scan
+_MANY = 4  # domains that tell a common scale
+_ROW = 0.1  # 1/Å; peaks nearer to the line through the beam and the brightest explained one are of one row
+_LEAST_BESIDE = 0.25  # share of the amplitude of all other peaks that must be explained
+_BRIGHTEST = 8  # peaks of which
+_LEAST_BRIGHT = 0.5  # this share must have a reflection
+
+
+def common_scale(fits: Sequence[Fit]) -> float:
+    """Return the dilatation that all domains share, which is an error of the pixel size; 0 if they are few.
+
+    It is at most 1.5 %: larger errors are measured before anything is fitted.
+    """
+    if len(fits) < _MANY:
+        return 0.0
+    return float(np.clip(np.median([fit.strain[:2].mean() for fit in fits]), -_LARGEST_SCALE, _LARGEST_SCALE))
+
+
+def explains(pattern: Pattern, misfit: float) -> bool:
+    """Return whether a fit of this misfit takes off more of the misfit than the fitted numbers do by chance."""
+    nothing = misfit_of_nothing(pattern)
+    return nothing - misfit >= _BY_CHANCE + _LEAST_GAIN * nothing
+
+
+def absence(pattern: Pattern, fit: Fit, misfit: float, *, scale: float, row: bool = False) -> str:
+    """Return why the crystal of a fit is not there, in words; empty if it is.
+
+    A foreign crystal often has one row of spots where the pattern has one, because many crystals share a spacing; then
+    peaks beside it remain. Or it fits with a strain that no crystal survives.
+    """
+    if not explains(pattern, misfit):
+        return "no crystal explains the peaks"
+    xx, yy, xy = fit.strain
+    shear = float(np.hypot((xx - yy) / 2, xy))
+    if max(abs((xx + yy) / 2 - scale), shear) > _LARGEST_STRAIN:
+        return "no crystal explains the peaks without a strain above 2.5 %"
+    bright = np.argsort(-pattern.amplitude, kind="stable")[:_BRIGHTEST]
+    if fit.hkl[bright].any(axis=1).mean() < _LEAST_BRIGHT:
+        return "no crystal explains the brightest peaks"
+    if not row and _beside(pattern, fit) < _LEAST_BESIDE:
+        return "no crystal explains peaks beside one row"
+    return ""
+
+
+def _beside(pattern: Pattern, fit: Fit) -> float:
+    """Return how much of the amplitude beside the row of the brightest explained peak is explained; 1 if none is."""
+    hit = reached(pattern, fit)
+    x, y = pattern.g[np.argmax(hit)]
+    away = np.abs(x * pattern.g[:, 1] - y * pattern.g[:, 0]) > _ROW * np.hypot(x, y)
+    total = float(pattern.amplitude[away].sum())
+    return float(hit[away].sum()) / total if total > 0 else 1.0
