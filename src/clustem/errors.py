@@ -19,4 +19,6 @@ class OutputError(InputError, OSError):
 
 def is_full_disk(error: BaseException) -> bool:
     """Return whether an error says that there is no space left to write to."""
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+    text = str(error)
+    short = "requested and" in text and text.endswith("written")  # as NumPy says it
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text or short

@@ -33,9 +33,12 @@ def test_nothing_is_left_after_an_error(tmp_path, error):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_full_disk_is_named(tmp_path):
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), OSError("346275 requested and 75440 written")]
+)
+def test_full_disk_is_named(tmp_path, error):
     with pytest.raises(OutputError, match="the disk is full"), whole_folder(tmp_path / "out", force=False):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise error
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,3 +1,6 @@
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 from rsciio.hspy import file_reader
@@ -38,3 +41,13 @@ def test_not_calibrated_is_px(plain_results, tmp_path):
     write_hspy(plain_results, tmp_path)
     (signal,) = file_reader(str(tmp_path / "averages.hspy"))
     assert [(axis["units"], axis["scale"]) for axis in signal["axes"][1:]] == [("px", 1.0)] * 2
+
+
+def test_a_full_disk_is_an_error_and_no_half_file(plain_results, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_hspy(plain_results, tmp_path)
+    assert list(tmp_path.iterdir()) == []

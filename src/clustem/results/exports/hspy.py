@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,16 @@ def write_hspy(results: Results, folder: Path) -> None:
     _write(label_signal(domains.labels, domains.calibration), folder / "labels.hspy")
 
 
+class _Memory(io.BytesIO):
+    """A file in memory, with a name, because the writer asks for one.
+
+    The HDF5 library does not survive a disk that is full, so only whole files are put there.
+    """
+
+    def __fspath__(self) -> str:
+        return "signal.hspy"
+
+
 def _write(parts: dict[str, Any], path: Path) -> None:
     """Write one signal; it names no package, because HyperSpy would then ask for it."""
     from rsciio.hspy import file_writer
@@ -28,4 +39,6 @@ def _write(parts: dict[str, Any], path: Path) -> None:
         "models": {},
         "tmp_parameters": {},
     }
-    file_writer(str(path), {**parts, **extra})
+    memory = _Memory()
+    file_writer(memory, {**parts, **extra})
+    path.write_bytes(memory.getvalue())
