@@ -110,15 +110,17 @@ def test_export_of_a_crystal_map(place, tmp_path):
     assert "Gold" in orix.load(str(tmp_path / "orientations.h5")).phases.names
 
 
-def test_without_a_crystal_the_lattices_are_strained(place, tmp_path):
+def test_without_a_crystal_the_lattices_are_strained(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("clustem.reporting.render_report", lambda _: "")  # other tests draw it
     command = ["run", str(place / "scan.npy"), "-o", str(tmp_path / "out"), "--labels", str(place / "labels.npy")]
-    result = CliRunner().invoke(app, [*command, "--strain-reference", "1", "--probe", "disk:2.3"])
+    result = CliRunner().invoke(app, [*command, "--strain-reference", "1", "--probe", "disk:2.3", "--per-position"])
     assert result.exit_code == 0, result.output
     assert "relative to domain 1" in result.output
     found = clustem.open_results(tmp_path / "out")
     assert found.orientations is None
     assert found.peaks.unit == "px"
     assert found.strain.e_xx[0] == 0
+    assert found.position_maps.measured[:, :9].all()
     with pytest.raises(clustem.InputError, match="ang, ctf, crystalmap need orientations"):
         clustem.export(found, to="ctf")
 
