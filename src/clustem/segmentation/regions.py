@@ -43,7 +43,7 @@ def grow_regions(
     """Return the whole tree of merges of usable (scan_y, scan_x) positions with their four neighbours.
 
     `settled` (rows, scan_x) are regions 0 … that the first rows are divided into already, −1 = in none. Their positions
-    are joined in any case, with similarity 1, and those that are `apart` (F, F) are not joined.
+    are joined first, with similarity 1, and those that are `apart` (F, F) are not joined.
 
     Notes
     -----
@@ -61,12 +61,12 @@ def grow_regions(
         np.append(settled, np.full(usable.size - settled.size, -1))[places],
         apart.copy(),
     )
-    seeds = _grow_seeds(whole)
-    labels = labels_after(seeds, places.size)
+    given = _settled_merges(whole.settled)
+    merges = np.concatenate([given, _grow_seeds(whole, labels_after(given, places.size))])
+    labels = labels_after(merges, places.size)
     later, negative = _join(whole, labels, SIMILARITY)
     stands = _first_positions(labels)
     similarity = np.minimum.accumulate(np.minimum(-negative, 1.0)) if negative.size else negative
-    merges = np.concatenate([_settled_merges(whole.settled), seeds])
     return RegionTree(
         places[np.concatenate([merges, stands[later]])], np.concatenate([np.ones(len(merges)), similarity])
     )
@@ -105,14 +105,14 @@ class _Positions:
         return np.asarray(sums, np.float32), counts, energy
 
 
-def _grow_seeds(whole: _Positions) -> NDArray[np.int64]:
-    """Return the merges of positions by Ward's criterion."""
-    size = whole.noise.size
-    made, costs = _join(whole, np.arange(size), WARD)
+def _grow_seeds(whole: _Positions, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the merges of positions by Ward's criterion, beginning with regions 0 … of labels (n,)."""
+    made, costs = _join(whole, labels, WARD)
     rising = np.maximum.accumulate(costs) if costs.size else costs
     noise = float(whole.noise.mean() if whole.noise.size else 1)
     chance = int(np.searchsorted(rising, _EVIDENCE * whole.noise_energy * noise))
-    return made[: min(len(made), max(chance, size - size // _SEED))]
+    single = int((np.bincount(labels) == 1).sum())
+    return _first_positions(labels)[made[: min(len(made), max(chance, single - single // _SEED))]]
 
 
 def _first_positions(labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -23,7 +23,7 @@ GROUP = 2048  # positions, at least, in rows whose beam is followed and that are
 FEWEST = 4  # rows in such groups, at least
 _SMALL = 2048  # positions of a scan that is looked at as a whole in the end
 _NEW = 8192  # positions, about, that are divided at once
-_LEAST_NEW, _MOST_NEW = 16, 48  # rows that are divided at once
+_LEAST_NEW, _MOST_NEW = 16, 64  # rows that are divided at once
 _ABOVE = 16  # settled rows that are looked at with new ones
 _BELOW = 16  # rows that must follow before a row is settled
 

@@ -43,7 +43,7 @@ class StreamingSegmenter:
     Notes
     -----
     What is computed is that of ``method="noise-aware"``, on a window of rows that moves down the scan. The first 4096
-    positions tell noise, beam and bad pixels. New rows are divided 16 to 48 at a time, and settled when 16 more have
+    positions tell noise, beam and bad pixels. New rows are divided 16 to 64 at a time, and settled when 16 more have
     arrived; 16 settled ones are looked at together with new ones, and regions go on from them or make two of them one.
     Neither the work per row nor the memory grows with the rows seen, but for 33 bytes per position and some hundred
     per domain. How many rows are given at once changes nothing. A scan of at most 2048 positions ends as if it had
