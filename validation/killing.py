@@ -2,8 +2,8 @@
 
     python validation/killing.py FRAME … --times 5 --kills 3
 
-Every time, the run is started and killed (SIGKILL) after a random part of the time that an undisturbed run takes, as
-many times as asked, and then left to end. Printed is how many results folders are the same byte for byte, `run.log`
+Every time, the run is started and killed (SIGKILL) when it has kept a random number of finished frames, and up to half a
+second later, as many times as asked, and then left to end. Printed is how many results folders are the same byte for byte, `run.log`
 left out, and whether a results folder was there before its run had ended, or anything was left behind.
 """
 
@@ -29,20 +29,25 @@ def command(frames: list[Path], target: Path) -> list[str]:
     return [sys.executable, "-m", "clustem", "run", *map(str, frames), "-o", str(target), "--quiet"]
 
 
-def killed_run(frames: list[Path], target: Path, seconds: float, kills: int, chance: random.Random) -> int:
+def killed_run(frames: list[Path], target: Path, most: int, kills: int, chance: random.Random) -> int:
     """Start a run, kill it some times, and let it end; return how often it was killed before its end."""
     killed = 0
-    for _ in range(kills):
+    for number in sorted(chance.randint(0, most) for _ in range(kills)):
         with subprocess.Popen(command(frames, target)) as running:
-            try:
-                running.wait(chance.uniform(0, seconds))
-            except subprocess.TimeoutExpired:
-                running.kill()
-                killed += 1
+            while running.poll() is None and len(list(kept_by(target).glob("*.npz"))) < number:
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, 0.5))
+            killed += running.poll() is None
+            running.kill()
         if target.exists():
             return killed
     subprocess.run(command(frames, target), check=True)
     return killed
+
+
+def kept_by(target: Path) -> Path:
+    """Return the folder in which a run keeps finished frames."""
+    return target.with_name(f"{target.name}.frames")
 
 
 def main() -> None:
@@ -56,16 +61,15 @@ def main() -> None:
     chance = random.Random(given.seed)
     frames = [path.absolute() for path in given.frames]
     with tempfile.TemporaryDirectory() as name:
-        begin = time.monotonic()
-        subprocess.run(command(frames, Path(name) / "whole"), check=True)
-        seconds, whole = time.monotonic() - begin, contents(Path(name) / "whole")
+        undisturbed = Path(name) / "whole"
+        subprocess.run(command(frames, undisturbed), check=True)
+        most, whole = len(list(kept_by(undisturbed).iterdir())), contents(undisturbed)
         equal = left = killed = 0
         for number in range(given.times):
             target = Path(name) / f"killed-{number}"
-            killed += killed_run(frames, target, seconds, given.kills, chance)
+            killed += killed_run(frames, target, most, given.kills, chance)
             equal += contents(target) == whole
-            kept = target.with_name(f"{target.name}.frames")
-            left += sum(path.name.startswith(".") for path in [*kept.iterdir(), *Path(name).iterdir()])
+            left += sum(path.name.startswith(".") for path in [*kept_by(target).iterdir(), *Path(name).iterdir()])
     print(f"killed {killed} times in {given.times} runs: {equal} of {given.times} the same, {left} files left behind")
 
 

@@ -20,6 +20,7 @@ import clustem
 from clustem import InputError, MissingFileError, OutputError, SeriesResults
 
 FILES = {
+    "averages.emd.h5",
     "drift.csv",
     "events.csv",
     "film.gif",
@@ -75,6 +76,12 @@ def test_tables_labels_and_lineage_tell_what_the_tracks_do(results: SeriesResult
         np.testing.assert_array_equal(file.asarray(), tracks.labels)
         assert (file.series[0].axes, file.imagej_metadata["finterval"]) == ("TYX", 2.0)
     assert len(ET.fromstring((folder / "lineage.graphml").read_text(encoding="utf-8")).findall(".//{*}node")) == 3
+
+
+def test_mean_patterns_of_tracks_are_a_scan_of_their_own(results: SeriesResults) -> None:
+    assert results.path is not None
+    scan = clustem.open_scan(results.path / "averages.emd.h5")
+    np.testing.assert_array_equal(np.asarray(scan)[0], results.tracks.patterns)
 
 
 def test_results_are_read_back_as_they_were(results: SeriesResults) -> None:

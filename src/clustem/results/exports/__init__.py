@@ -1,6 +1,6 @@
 """Results as files of other programs, one module per format. Each writes whole files into a folder that exists."""
 
-from clustem.results.exports.emd import write_emd
+from clustem.results.exports.emd import write_emd, write_emd_cube
 from clustem.results.exports.geojson import write_geojson, write_outlines
 from clustem.results.exports.hspy import write_hspy
 from clustem.results.exports.orientations import has_orix, write_ang, write_crystal_map, write_ctf
@@ -16,6 +16,7 @@ __all__ = [
     "write_ctf",
     "write_dark_fields",
     "write_emd",
+    "write_emd_cube",
     "write_geojson",
     "write_hspy",
     "write_labels",

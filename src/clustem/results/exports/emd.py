@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,16 @@ def write_emd(results: Results, folder: Path) -> None:
     Without a domain there are only labels.
     """
     if len(results.averages.patterns):
-        (folder / "averages.emd.h5").write_bytes(_file_of(_write_cube, results))
-    (folder / "arrays.emd.h5").write_bytes(_file_of(_write_arrays, results))
+        write_emd_cube(results.averages, folder / "averages.emd.h5")
+    (folder / "arrays.emd.h5").write_bytes(_file_of(partial(_write_arrays, results=results)))
 
 
-def _file_of(write: Callable[[h5py.Group, Results], None], results: Results) -> bytes:
+def write_emd_cube(averages: Averages, path: Path) -> None:
+    """Write averages as a DataCube (1, K, k_y, k_x) to the file `path`."""
+    path.write_bytes(_file_of(partial(_write_cube, averages=averages)))
+
+
+def _file_of(write: Callable[[h5py.Group], None]) -> bytes:
     """Return an EMD file below whose root is what `write` writes."""
     memory = io.BytesIO()
     with h5py.File(memory, "w") as file:
@@ -45,7 +51,7 @@ def _file_of(write: Callable[[h5py.Group, Results], None], results: Results) -> 
                 "authoring_user": "",
             }
         )
-        write(_group(file, f"{_NAME}_root", "root", "Root"), results)
+        write(_group(file, f"{_NAME}_root", "root", "Root"))
     return memory.getvalue()
 
 
@@ -57,8 +63,7 @@ def _group(parent: h5py.Group, name: str, kind: str, python_class: str | None = 
     return group
 
 
-def _write_cube(root: h5py.Group, results: Results) -> None:
-    averages = results.averages
+def _write_cube(root: h5py.Group, averages: Averages) -> None:
     _write_calibration(root, averages)
     cube = _group(root, _NAME, "array", "DataCube")
     for name, value in averages.calibration.to_dict().items():
