@@ -2,9 +2,9 @@
 
     python validation/killing.py FRAME … --times 5 --kills 3
 
-Every time, the run is started and killed (SIGKILL) when it has kept a random number of finished frames, and up to half a
-second later, as many times as asked, and then left to end. Printed is how many results folders are the same byte for byte, `run.log`
-left out, and whether a results folder was there before its run had ended, or anything was left behind.
+Every time, the run is started and killed (SIGKILL) when it has kept a random number of finished frames, and up to half
+a second later, as many times as asked, and then left to end. Printed is how many results folders are the same byte for
+byte, `run.log` left out, and how many files were left behind.
 """
 
 from __future__ import annotations
