@@ -51,10 +51,17 @@ def test_scales_do_not_matter(pattern: Pattern, fit: Fit) -> None:
 
 
 def test_probabilities_add_up_and_follow_the_misfit() -> None:
-    share = probabilities(np.array([10.0, 12.0, 40.0]))
+    share = probabilities(np.array([10.0, 12.0, 40.0]), 20)
     assert share.sum() == pytest.approx(1)
     assert share[0] > share[1] > share[2]
-    np.testing.assert_allclose(probabilities(np.array([3.0, 3.0])), 0.5)
+    assert share[1] / share[0] == pytest.approx(np.exp(-1))
+    np.testing.assert_allclose(probabilities(np.array([3.0, 3.0]), 20), 0.5)
+
+
+def test_differences_count_less_where_nothing_fits_well() -> None:
+    """40 for 10 peaks is four times what noise makes, so that a difference of 8 counts as one of 2."""
+    share = probabilities(np.array([40.0, 48.0]), 10)
+    assert share[1] / share[0] == pytest.approx(np.exp(-1))
 
 
 def test_two_crystals_share_a_pattern() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ _SAME_DEG = 1.5  # orientations nearer to each other than this are one candidate
 _STARTS = 8  # matches that are refined
 _TURNED = 3  # of these, the best ones are also tried turned by 180° about the beam
 _KEPT = 4  # refined matches that are looked at dynamically, at most
+_ASIDE_DEG = 3.0  # farther from where it begins, a kinematic fit has gone to another optimum
+_ROW = 0.05  # size of scattering vectors across a row, of that along it, below which there is no second row
 _BEHIND = 0.1  # agreement by which they may be behind the best one: dynamical intensities change it by less
 
 
@@ -87,7 +89,7 @@ def rank(pattern: Pattern, fits: Sequence[tuple[Crystal, Fit]]) -> list[Candidat
 
 
 def improve(pattern: Pattern, library: Library, starts: Array, *, beam: Beam) -> list[Fit]:
-    """Fit from several orientations (n, 3, 3) of one crystal; what is turned by 180° about the beam is tried too."""
+    """Fit from several orientations (n, 3, 3) of one crystal; what is turned by 180° is tried too."""
     fits = [refine_kinematic(pattern, library.reflections, start, beam=beam) for start in starts]
     ranked = _distinct(sorted(fits, key=lambda fit: -fit.score), library.crystal)
     if library.scattering is None:
@@ -96,11 +98,27 @@ def improve(pattern: Pattern, library: Library, starts: Array, *, beam: Beam) ->
     fits = [_dynamical(pattern, library, fit, beam) for fit in near[:_KEPT]]
     error = model_error(pattern, fits)
     best = min(fits, key=lambda fit: misfit(pattern, fit, error))
-    turned = refine_kinematic(pattern, library.reflections, HALF_TURN @ best.rotation, beam=beam)
-    if all(_apart(turned, fit, library.crystal) > _SAME_DEG for fit in fits):
-        fits.append(_dynamical(pattern, library, turned, beam))
+    for rotation in half_turns(best, library.crystal):
+        turned = replace(best, rotation=rotation)
+        start = refine_kinematic(pattern, library.reflections, rotation, beam=beam)
+        if _apart(start, turned, library.crystal) > _ASIDE_DEG:
+            start = turned
+        if all(_apart(start, fit, library.crystal) > _SAME_DEG for fit in fits):
+            fits.append(_dynamical(pattern, library, start, beam))
     # what agrees best is not always what is least off, so kinematic fits from there are ranked by their misfit as well
     return fits + [refine_kinematic(pattern, library.reflections, fit.rotation, beam=beam) for fit in fits]
+
+
+def half_turns(fit: Fit, crystal: Crystal) -> list[Array]:
+    """Return an orientation turned by 180° about the beam, and about the zone axis: a zone looks the same then."""
+    paired = fit.hkl.any(axis=1)
+    g = (fit.hkl[paired] @ crystal.reciprocal.T) * np.sqrt(fit.expected[paired])[:, None]
+    _, sizes, axes = np.linalg.svd(np.concatenate([g, np.zeros((3, 3))]))
+    axis = axes[2]
+    if sizes[1] <= _ROW * sizes[0]:  # one row of spots: of its zones, the one along the beam
+        axis = fit.rotation[2] - (fit.rotation[2] @ axes[0]) * axes[0]
+        axis /= max(float(np.linalg.norm(axis)), 1e-12)
+    return [HALF_TURN @ fit.rotation, fit.rotation @ (2 * np.outer(axis, axis) - np.eye(3))]
 
 
 def _dynamical(pattern: Pattern, library: Library, fit: Fit, beam: Beam) -> Fit:

@@ -94,9 +94,14 @@ def _variance(measured: Array, model: Array, floor: float, model_error: float) -
     return _DEPENDENT * ((_FLOOR_ERROR * floor) ** 2 + (relative * np.maximum(measured, model)) ** 2) + 1e-30
 
 
-def probabilities(misfits: Array) -> Array:
-    """Return the shares (n,), adding up to 1, of alternatives with misfits (n,)."""
-    weight = np.exp(-0.5 * (misfits - misfits.min()))
+def probabilities(misfits: Array, peaks: int) -> Array:
+    """Return the shares (n,), adding up to 1, of alternatives with misfits (n,) to a number of peaks.
+
+    The best misfit per peak says by how much the errors are larger than they are taken to be, if it is above 1 (R. T.
+    Birge, Phys. Rev. 40, 207, 1932): differences count that much less.
+    """
+    excess = max(1.0, float(misfits.min()) / max(1, peaks))
+    weight = np.exp(-0.5 * (misfits - misfits.min()) / excess)
     return np.asarray(weight / weight.sum(), np.float64)
 
 

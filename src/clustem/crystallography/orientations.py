@@ -50,8 +50,8 @@ class Orientations:
     candidates : pandas.DataFrame
         At most five rows per domain: `label`, `rank` (1 is the best), `phase`, `score`, `misfit`, `probability`,
         `share` (of the pattern that it makes together with the other candidates), `misorientation_deg` to the best (NaN
-        between phases), `half_turn` (whether it is the best one turned by 180° about the beam, within 5°),
-        `thickness_nm`, and the passive quaternion `q0` … `q3` from sample to crystal, scalar first.
+        between phases), `half_turn` (whether it is the best one turned by 180° about the beam or the zone axis, within
+        5°), `thickness_nm`, and the passive quaternion `q0` … `q3` from sample to crystal, scalar first.
     indexed : pandas.DataFrame
         Peaks with their reflections in the best orientation: `peak` (row of the table of peaks), `label`, `h`, `k`,
         `l`, `g_y`, `g_x` (where the unstrained crystal has the reflection, 1/Å, sample frame).

@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 _MOST = 5  # candidates per domain
 _FEWEST_PEAKS = 3
 _SEVERAL = 2  # domains in which a crystal must be found to be surely there
-_SURE = 0.95  # probability of the best candidate below which a domain is ambiguous
+_SURE = 0.75  # probability of the best candidate below which a domain is ambiguous
 _SCALE_OFF = 0.02  # relative error of the pixel size from which there is a warning
 _COLUMNS = (
     "score",
@@ -157,7 +157,7 @@ def _answer(pattern: Pattern, libraries: list[Library], beam: Beam) -> _Answer:
     found = find_candidates(pattern, libraries, beam=beam)
     if not found:
         return _Answer([], empty, empty, reason="no reflection where the peaks are")
-    probability = probabilities(np.array([candidate.misfit for candidate in found]))
+    probability = probabilities(np.array([candidate.misfit for candidate in found]), len(pattern.g))
     same = [candidate.crystal is found[0].crystal for candidate in found]
     return _Answer(
         found[:_MOST],

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.crystallography.candidates import Candidate
+from clustem.crystallography.candidates import Candidate, half_turns
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.refining import Fit
-from clustem.crystallography.rotations import HALF_TURN, misorientation_deg, to_quaternion
+from clustem.crystallography.rotations import misorientation_deg, to_quaternion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,8 @@ def candidate_table(answers: list[tuple[list[Candidate], Array, Array]]) -> pd.D
             if candidate.crystal is best.crystal:
                 symmetry = best.crystal.rotations
                 apart = float(misorientation_deg(fit.rotation, best.fit.rotation, symmetry))
-                turned = float(misorientation_deg(fit.rotation, HALF_TURN @ best.fit.rotation, symmetry))
+                others = half_turns(best.fit, best.crystal)
+                turned = min(float(misorientation_deg(fit.rotation, other, symmetry)) for other in others)
             number = (fit.score, candidate.misfit, probability[rank - 1], share[rank - 1], apart)
             half_turn = rank > 1 and turned < _HALF_TURN_DEG
             quaternion = to_quaternion(fit.rotation)
