@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from .series.scenes import rotating_series
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as programs in the background inherit it: ours would ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

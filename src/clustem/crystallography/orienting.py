@@ -88,7 +88,7 @@ def match_orientations(
     >>> import clustem
     >>> scan = clustem.open_scan("clustem:film_au")
     >>> labels = np.zeros(scan.scan_shape, int)
-    >>> labels[2:9, 30:38] = 1
+    >>> labels[18:28, 22:30] = 1
     >>> peaks = clustem.find_peaks(clustem.average(scan, labels))
     >>> gold = clustem.read_crystal("clustem:Au")
     >>> clustem.match_orientations(peaks, gold).phase.tolist()

@@ -33,7 +33,7 @@ def expected_spots(peaks: Peaks, orientations: Orientations) -> pd.DataFrame:
     >>> import clustem
     >>> scan = clustem.open_scan("clustem:film_au")
     >>> labels = np.zeros(scan.scan_shape, int)
-    >>> labels[2:9, 30:38] = 1
+    >>> labels[18:28, 22:30] = 1
     >>> peaks = clustem.find_peaks(clustem.average(scan, labels))
     >>> found = clustem.match_orientations(peaks, clustem.read_crystal("clustem:Au"))
     >>> float(expected_spots(peaks, found)["strength"].max())
