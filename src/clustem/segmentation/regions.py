@@ -98,8 +98,9 @@ class _Positions:
         regions = int(labels.max(initial=-1)) + 1
         if regions == labels.size:
             return self.contrasts.copy(), np.ones(regions), self.noise * self.noise_energy
-        sums = np.zeros((regions, self.contrasts.shape[1]))
-        np.add.at(sums, labels, self.contrasts)
+        sums = np.empty((regions, self.contrasts.shape[1]))
+        for d, contrast in enumerate(self.contrasts.T):
+            sums[:, d] = np.bincount(labels, contrast, minlength=regions)
         counts: NDArray[np.float64] = np.bincount(labels, minlength=regions).astype(np.float64)
         energy = np.bincount(labels, self.noise, minlength=regions).astype(np.float64) * self.noise_energy
         return np.asarray(sums, np.float32), counts, energy
