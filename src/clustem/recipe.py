@@ -168,6 +168,16 @@ def probe_of_word(text: str) -> tuple[str, float] | None:
         raise InputError(f"probe: expected {kind}: and a number of px, such as {kind}:3.5, got {text!r}") from error
 
 
+def read_tables(path: Path) -> dict[str, Any]:
+    """Return the tables of a recipe by name."""
+    if not path.is_file():
+        raise MissingFileError(f"{path}: there is no such recipe")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path}: cannot be read as a recipe ({error})") from error
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe; its relative paths are made absolute, from where the file is.
 
@@ -178,13 +188,7 @@ def load_recipe(path: Path) -> Recipe:
     InputError
         If it is not TOML, or has unknown names or values of the wrong kind.
     """
-    if not path.is_file():
-        raise MissingFileError(f"{path}: there is no such recipe")
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as a recipe ({error})") from error
-    values = _values(tables, path)
+    values = _values(read_tables(path), path)
     if values.get("source") is None:
         raise InputError(
             f"{path}: names no source, because its data was in memory; give the data with its path instead"

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.calibration import Calibration
-from clustem.errors import InputError, MissingFileError
-from clustem.formats.heaps import heap_checks
+from clustem.errors import InputError
 from clustem.results.conventions import CONVENTIONS
 from clustem.results.series_record import SeriesResults
-from clustem.results.storage import FILE_NAME, SERIES_FORMAT
+from clustem.results.storage import SERIES_FORMAT, opened_results
 from clustem.results.stored import read_record, write_record
 from clustem.series import Appearances, Drift, Event, Tracks
 
@@ -75,20 +74,10 @@ def open_series_results(folder: str | Path) -> SeriesResults:
     InputError
         If the file is damaged, holds no series, or is of another version.
     """
-    path = Path(folder)
-    path = path / FILE_NAME if path.is_dir() else path
-    if not path.is_file():
-        raise MissingFileError(f"{path}: there are no results; expected a folder of a series, with {FILE_NAME}")
-    try:
-        with heap_checks() as checks:
-            file = checks.file(path)
-            _check_format(file, path)
-            texts = {name: json.loads(item[()]) for name, item in file["texts"].items()}
-            return SeriesResults(_read_tracks(file, texts), texts["recipe"], texts["provenance"], path.parent)
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: cannot be read as results ({error}); run the recipe beside it again") from error
+    with opened_results(folder, "'clustem run' of a series") as (file, path):
+        _check_format(file, path)
+        texts = {name: json.loads(item[()]) for name, item in file["texts"].items()}
+        return SeriesResults(_read_tracks(file, texts), texts["recipe"], texts["provenance"], path.parent)
 
 
 def _check_format(file: h5py.File, path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -60,22 +62,26 @@ def open_results(folder: str | Path) -> Results:
     InputError
         If the file is damaged, of another program, or of another version.
     """
+    with opened_results(folder, "'clustem run'") as (file, path):
+        _check_format(file, path)
+        return Results(
+            **{name: read_record(file[name]) for name in _PARTS if name in file or name in _ALWAYS},
+            recipe=json.loads(file.attrs["recipe"]),
+            provenance=json.loads(file.attrs["provenance"]),
+            path=path.parent,
+        )
+
+
+@contextmanager
+def opened_results(folder: str | Path, maker: str) -> Iterator[tuple[h5py.File, Path]]:
+    """Open the `results.h5` of a folder, or the file itself, and give it with its path; what is damaged is said."""
     path = Path(folder)
     path = path / FILE_NAME if path.is_dir() else path
     if not path.is_file():
-        raise MissingFileError(
-            f"{path}: there are no results; expected a folder made by 'clustem run', with {FILE_NAME}"
-        )
+        raise MissingFileError(f"{path}: there are no results; expected a folder made by {maker}, with {FILE_NAME}")
     try:
         with heap_checks() as checks:
-            file = checks.file(path)
-            _check_format(file, path)
-            return Results(
-                **{name: read_record(file[name]) for name in _PARTS if name in file or name in _ALWAYS},
-                recipe=json.loads(file.attrs["recipe"]),
-                provenance=json.loads(file.attrs["provenance"]),
-                path=path.parent,
-            )
+            yield checks.file(path), path
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise

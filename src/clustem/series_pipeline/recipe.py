@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from clustem.calibration import Calibration
-from clustem.errors import InputError, MissingFileError
+from clustem.errors import InputError
+from clustem.recipe import read_tables
 
 _HEAD = (
     "# Written by clustem. Run it again with: clustem run recipe.toml -o FOLDER. Paths are relative to this file.\n\n"
@@ -78,8 +78,8 @@ def _relative(path: str, folder: Path) -> str:
 def is_series_recipe(path: Path) -> bool:
     """Return whether a file is the recipe of a series; False if it cannot be read."""
     try:
-        return path.suffix.lower() == ".toml" and "series" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError):
+        return path.suffix.lower() == ".toml" and "series" in read_tables(path)
+    except InputError:
         return False
 
 
@@ -93,12 +93,7 @@ def load_series_recipe(path: Path) -> SeriesRecipe:
     InputError
         If it is not TOML, or has unknown names or values of the wrong kind.
     """
-    if not path.is_file():
-        raise MissingFileError(f"{path}: there is no such recipe")
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as a recipe ({error})") from error
+    tables = read_tables(path)
     values: dict[str, Any] = {"calibration": Calibration.from_dict(_table(tables, "calibration", path))}
     for table in tables.keys() - {"calibration"}:
         values |= _values(table, _table(tables, table, path), path)
