@@ -124,9 +124,8 @@ def run(
     Notes
     -----
     Three reads of the scan: survey, features or similarities, averages; ``"noise-aware"`` also reads a sample, and
-    `per_position` reads once more. Hot and
-    dead pixels are replaced by the median around them and not compared. The same input gives the same bytes in every
-    file but `run.log`.
+    `per_position` reads once more. Hot and dead pixels are replaced by the median around them and not compared. The
+    same input gives the same bytes in every file but `run.log`.
 
     Examples
     --------

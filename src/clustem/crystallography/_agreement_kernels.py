@@ -22,6 +22,21 @@ _SOFT = 1e-3  # of the mean intensity; keeps the slope of the root of an intensi
 
 
 @compiled()
+def _sums(amplitude: Array, trust: Array, floor: float, expected: Array) -> tuple[float, float, float, float]:
+    """Return sums over peaks (n,): measured², measured × expected and expected², and the floor² as expected.
+
+    The floor is the amplitude of the faintest that would have been found, on the scale of the expected ones.
+    """
+    measured, product, model = 0.0, 0.0, 0.0
+    for q in range(amplitude.size):
+        measured += amplitude[q] * amplitude[q]
+        product += amplitude[q] * trust[q] * np.sqrt(expected[q])
+        model += expected[q]
+    faint = (floor * model / product) ** 2 if product > 0.0 else 0.0
+    return measured, product, model, faint
+
+
+@compiled()
 def agreement(
     intensity: Array, partner: Array, visible: Array, amplitude: Array, trust: Array, floor: float, expected: Array
 ) -> float:
@@ -33,12 +48,7 @@ def agreement(
     for j in range(intensity.size):
         if partner[j] >= 0:
             expected[partner[j]] += intensity[j]
-    measured, product, model = 0.0, 0.0, 0.0
-    for q in range(amplitude.size):
-        measured += amplitude[q] * amplitude[q]
-        product += amplitude[q] * trust[q] * np.sqrt(expected[q])
-        model += expected[q]
-    faint = (floor * model / product) ** 2 if product > 0.0 else 0.0
+    measured, product, model, faint = _sums(amplitude, trust, floor, expected)
     for j in range(intensity.size):
         if partner[j] < 0 and visible[j]:
             model += max(0.0, intensity[j] - faint)
@@ -68,12 +78,7 @@ def agreement_with_slopes(
     for j in range(intensity.size):
         if partner[j] >= 0:
             rise[partner[j]] += change[j]
-    measured, product, model = 0.0, 0.0, 0.0
-    for q in range(amplitude.size):
-        measured += amplitude[q] * amplitude[q]
-        product += amplitude[q] * trust[q] * np.sqrt(expected[q])
-        model += expected[q]
-    faint = (floor * model / product) ** 2 if product > 0.0 else 0.0
+    measured, _, model, faint = _sums(amplitude, trust, floor, expected)
     soft = _SOFT * model / max(1, amplitude.size) + 1e-300
     curvature[:] = 0.0
     for q in range(amplitude.size):

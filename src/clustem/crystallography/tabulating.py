@@ -43,13 +43,13 @@ def candidate_table(answers: list[tuple[list[Candidate], Array, Array]]) -> pd.D
 
     rows = []
     for label, (candidates, probability, share) in enumerate(answers, 1):
+        others = half_turns(candidates[0].fit, candidates[0].crystal) if candidates else []
         for rank, candidate in enumerate(candidates, 1):
             fit, best = candidate.fit, candidates[0]
             apart = turned = np.nan
             if candidate.crystal is best.crystal:
                 symmetry = best.crystal.rotations
                 apart = float(misorientation_deg(fit.rotation, best.fit.rotation, symmetry))
-                others = half_turns(best.fit, best.crystal)
                 turned = min(float(misorientation_deg(fit.rotation, other, symmetry)) for other in others)
             number = (fit.score, candidate.misfit, probability[rank - 1], share[rank - 1], apart)
             half_turn = rank > 1 and turned < _HALF_TURN_DEG

@@ -13,7 +13,7 @@ from clustem.segmentation.features import Features
 _SEED = 20260101
 _RETURNS = 0.3  # overlap from which a region counts as found again
 _SURE = 5.0  # standard errors by which two regions differ in the other half
-_SOME = 2.0  # times a negligible difference: the directions of both halves are the same, so chance looks alike in both
+_BEYOND = 2.0  # times a negligible difference: both halves have the same directions, so chance may look alike in them
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +92,6 @@ def _differ(labels: NDArray[np.int32], features: Features) -> bool:
     for a, b in touching(regions):
         one, two = (RegionSum.of(features.values, features.noise, regions == k) for k in (a, b))
         found = difference_but_for_fading(one, two, features.basis)
-        if found.energy > max(_SURE * found.chance, _SOME * NEGLIGIBLE):
+        if found.energy > max(_SURE * found.chance, _BEYOND * NEGLIGIBLE):
             return True
     return False
