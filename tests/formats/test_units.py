@@ -116,3 +116,14 @@ def test_named_values_ignore_what_cannot_be_used():
     assert calibration.to_dict() == {"energy_keV": 200, "scan_step_nm": 0.4}
     assert len(notes) == 1
     assert "semiangle_mrad: expected a positive finite number, got -1" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("scan", "detector", "warned"), [("1/nm", "nm", 1), ("mrad", "Å", 1), ("nm", "1/nm", 0), ("", "nm", 0)]
+)
+def test_axes_that_look_swapped_are_warned_of(caplog, scan, detector, warned):
+    calibration = from_axes([Axis(1, scan), Axis(1, scan), Axis(0.1, detector), Axis(0.1, detector)])
+    assert calibration.to_dict() == (
+        {"scan_step_nm": 1, "inv_angstrom_per_px": pytest.approx(0.01)} if scan == "nm" else {}
+    )
+    assert sum("swap the axes" in record.message for record in caplog.records) == warned

@@ -64,9 +64,14 @@ def from_axes(axes: Sequence[Axis | None], *, energy_keV: float | None = None) -
 
     Four axes begin with scan_y and scan_x. Pixel sizes that differ by more than 1 % between k_y and k_x are not used,
     because a calibration holds one. A centre is given only if the zero of both detector axes lies inside the detector,
-    not on its border: an offset of 0 is what programs write that do not know it.
+    not on its border: an offset of 0 is what programs write that do not know it. Axes that look swapped are warned of.
     """
     detector, scan = axes[-2:], axes[-4:-2]
+    if len(axes) >= 4 and _are_lengths(detector) and all(_is_reciprocal(axis) for axis in scan):
+        _log.warning(
+            "the last two axes are lengths, the two before scattering vectors or angles: these look like images of the "
+            "sample for every point of the diffraction pattern; if they are, swap the axes to (scan_y, scan_x, k_y, k_x)"
+        )
     sizes = [None if axis is None else _detector_pixel(axis, energy_keV) for axis in detector]
     result = Calibration()
     if None not in sizes:
@@ -83,12 +88,22 @@ def refuse_images(axes: Sequence[Axis | None], scan_shape: tuple[int, int] | Non
 
     Units are sometimes wrong, so a scan shape that the user gives is taken as a sign that it is a scan after all.
     """
-    units = [axis.units for axis in axes[-2:] if axis is not None and to_nm(axis.units) is not None]
-    if len(units) == 2 and scan_shape is None:
+    pixel = axes[-1]
+    if pixel is not None and _are_lengths(axes[-2:]) and scan_shape is None:
         raise InputError(
-            f"{name}: holds images of the sample (pixels in {units[0]}), not diffraction patterns; "
+            f"{name}: holds images of the sample (pixels in {pixel.units}), not diffraction patterns; "
             "if it is a scan after all, give scan_shape=(y, x)"
         )
+
+
+def _are_lengths(axes: Sequence[Axis | None]) -> bool:
+    """Return whether there are two axes and both are lengths."""
+    return len(axes) == 2 and all(axis is not None and to_nm(axis.units) is not None for axis in axes)
+
+
+def _is_reciprocal(axis: Axis | None) -> bool:
+    """Return whether an axis is one of scattering vectors or angles."""
+    return axis is not None and (to_inverse_angstrom(axis.units) is not None or to_mrad(axis.units) is not None)
 
 
 def _detector_pixel(axis: Axis, energy_keV: float | None) -> float | None:
