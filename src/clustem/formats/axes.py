@@ -69,8 +69,8 @@ def from_axes(axes: Sequence[Axis | None], *, energy_keV: float | None = None) -
     detector, scan = axes[-2:], axes[-4:-2]
     if len(axes) >= 4 and _are_lengths(detector) and all(_is_reciprocal(axis) for axis in scan):
         _log.warning(
-            "the last two axes are lengths, the two before scattering vectors or angles: these look like images of the "
-            "sample for every point of the diffraction pattern; if they are, swap the axes to (scan_y, scan_x, k_y, k_x)"
+            "the last two axes are lengths, the two before scattering vectors or angles: that looks like images of the "
+            "sample for every point of the diffraction pattern; if so, swap the axes to (scan_y, scan_x, k_y, k_x)"
         )
     sizes = [None if axis is None else _detector_pixel(axis, energy_keV) for axis in detector]
     result = Calibration()
