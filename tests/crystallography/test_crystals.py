@@ -77,7 +77,9 @@ def test_structure_factors_equal_the_sum_over_atoms_by_hand() -> None:
     for hkl, amplitude, length in zip(found.hkl, found.amplitude, found.length, strict=True):
         h, k, n = hkl
         atoms = np.exp(2j * np.pi * (h / 3 + 2 * k / 3 + n / 4)) + np.exp(2j * np.pi * (2 * h / 3 + k / 3 + 3 * n / 4))
-        assert amplitude == pytest.approx(f.calculate_sf((length / 2) ** 2) * atoms, rel=1e-9, abs=1e-9)
+        assert amplitude == pytest.approx(
+            f.calculate_sf((length / 2) ** 2) * atoms, rel=1e-6, abs=1e-6
+        )  # gemmi rounds it
     assert not ((found.hkl == [0, 0, 1]).all(axis=1)).any()  # absent: two equal layers half a cell apart
     assert ((found.hkl == [0, 0, 2]).all(axis=1)).any()
 
@@ -85,7 +87,7 @@ def test_structure_factors_equal_the_sum_over_atoms_by_hand() -> None:
 def test_an_atom_on_a_symmetry_element_counts_once() -> None:
     gold = structure_factors(crystal("Au"), max_g=0.45)
     f = gemmi.Element("Au").c4322.calculate_sf((gold.length[0] / 2) ** 2)
-    np.testing.assert_allclose(np.abs(gold.amplitude), 4 * f, rtol=1e-9)
+    np.testing.assert_allclose(np.abs(gold.amplitude), 4 * f, rtol=1e-6)
     assert len(gold) == 8
 
 

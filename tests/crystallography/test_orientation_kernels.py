@@ -218,3 +218,22 @@ def test_the_best_thickness_is_the_one_that_agrees(compiled: bool) -> None:
     assert best[0] == pytest.approx(1, abs=1e-6)
     plain(dynamical.best_thickness, compiled)(intensity, 0, 2, peaks, best)  # type: ignore[operator]
     assert best[1] == 0
+
+
+@pytest.mark.parametrize("compiled", BOTH)
+def test_the_strongest_spots_near_the_sphere_are_expected(compiled: bool) -> None:
+    random = np.random.default_rng(6)
+    g, strength, frame = random.normal(size=(30, 3)), random.random(30), rotation(3)
+    spot, column = np.empty((1, 4), np.int64), np.empty((1, 4), np.int32)
+    weight, number = np.empty((1, 4), np.float32), np.empty(1, np.int64)
+    expect = plain(matching.expect_spots, compiled)
+    expect(frame[None], g, strength, WAVELENGTH, 0.3, 0.6, 90, spot, column, weight, number)  # type: ignore[operator]
+    turned = g @ frame.T
+    error = turned[:, 2] + WAVELENGTH * (g**2).sum(axis=1) / 2
+    bright = np.where(abs(error) < 0.6, strength * np.exp(-0.5 * (error / 0.3) ** 2), 0)
+    best = np.argsort(-bright)[:4]
+    assert number[0] == 4
+    assert spot[0].tolist() == best.tolist()
+    np.testing.assert_allclose(weight[0], bright[best] / np.linalg.norm(bright[best]), rtol=1e-6)
+    azimuth = np.rad2deg(np.arctan2(turned[best, 1], turned[best, 0])) / 4
+    np.testing.assert_array_equal(column[0], np.rint(azimuth) % 90)

@@ -15,6 +15,48 @@ _HOPELESS = 0.4  # share of the best score so far below which azimuths are not w
 
 
 @compiled()
+def expect_spots(
+    frames: Array,
+    g: Array,
+    strength: Array,
+    wavelength: float,
+    width: float,
+    reach: float,
+    turns: int,
+    spot: Array,
+    column: Array,
+    weight: Array,
+    number: Array,
+) -> None:
+    """Fill spot, column and weight (Z, most) with the strongest spots of every zone, and number (Z,) of them.
+
+    Those of the reflections g (N, 3) whose distance from the Ewald sphere is below reach have the weight strength (N,)
+    times a Gaussian of a width in this distance; the squares of a zone are made to add up to 1. Columns are azimuths,
+    of which there are `turns`.
+    """
+    error, bright = np.empty(g.shape[0]), np.empty(g.shape[0])
+    for z in range(frames.shape[0]):
+        matrix = frames[z]
+        for j in range(g.shape[0]):
+            square = g[j, 0] * g[j, 0] + g[j, 1] * g[j, 1] + g[j, 2] * g[j, 2]
+            along = matrix[2, 0] * g[j, 0] + matrix[2, 1] * g[j, 1] + matrix[2, 2] * g[j, 2]
+            error[j] = along + 0.5 * wavelength * square
+        near = np.flatnonzero(np.abs(error) < reach)
+        for i in range(near.size):
+            j = int(near[i])
+            bright[j] = strength[j] * np.exp(-0.5 * (error[j] / width) ** 2)
+        order = near[np.argsort(-bright[near], kind="mergesort")[: spot.shape[1]]]
+        scale = 1.0 / max(np.sqrt((bright[order] ** 2).sum()), 1e-300)
+        number[z] = order.size
+        for i in range(order.size):
+            j = int(order[i])
+            x = matrix[0, 0] * g[j, 0] + matrix[0, 1] * g[j, 1] + matrix[0, 2] * g[j, 2]
+            y = matrix[1, 0] * g[j, 0] + matrix[1, 1] * g[j, 1] + matrix[1, 2] * g[j, 2]
+            spot[z, i], weight[z, i] = j, bright[j] * scale
+            column[z, i] = int(np.rint(np.arctan2(y, x) / (2.0 * np.pi) * turns)) % turns
+
+
+@compiled()
 def spread_peaks(radius: Array, angle: Array, weight: Array, shells: Array, width: float, rows: Array) -> None:
     """Fill rows (S, 2A) float32, one per shell radius (S,), with peaks as Gaussians of a width, around and once more.
 

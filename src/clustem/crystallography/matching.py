@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.crystallography._matching_kernels import choose_distinct, correlate_zones, spread_peaks
+from clustem.crystallography._matching_kernels import choose_distinct, correlate_zones, expect_spots, spread_peaks
 from clustem.crystallography.crystals import Crystal
 from clustem.crystallography.rotations import MIRROR_PARTNER
 from clustem.crystallography.structure_factors import Reflections
@@ -74,22 +74,16 @@ def make_templates(
     frames = zone_rotations(sample_zones(crystal, step_deg=step_deg))
     turns = round(360 / step_deg)
     shells, shell_of = _shells(reflections.length)
-    first, parts = [0], []
-    for frame in frames:
-        g = reflections.g @ frame.T
-        error = excitation_errors(g, wavelength)
-        weight = (
-            reflections.length**power_length
-            * (reflections.intensity * np.exp(-0.5 * (error / relrod) ** 2)) ** power_intensity
-        )
-        near = np.flatnonzero(np.abs(error) < 3 * relrod)
-        near = near[np.argsort(-weight[near], kind="stable")[:_MOST_SPOTS]]
-        column = np.rint(np.arctan2(g[near, 1], g[near, 0]) / (2 * np.pi) * turns).astype(np.int32) % turns
-        parts.append((shell_of[near], column, weight[near] / max(float(np.linalg.norm(weight[near])), 1e-300)))
-        first.append(first[-1] + near.size)
-    shell, column, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
+    strength = reflections.length**power_length * reflections.intensity**power_intensity
+    most = min(_MOST_SPOTS, len(reflections))
+    spot, column = np.empty((len(frames), most), np.int64), np.empty((len(frames), most), np.int32)
+    weight, number = np.empty((len(frames), most), np.float32), np.empty(len(frames), np.int64)
+    width = relrod / np.sqrt(power_intensity) if power_intensity > 0 else np.inf
+    expect_spots(frames, reflections.g, strength, wavelength, width, 3 * relrod, turns, spot, column, weight, number)
+    used = np.arange(most) < number[:, None]
+    first = np.concatenate([[0], np.cumsum(number)])
     return Templates(
-        crystal, frames, np.array(first), shell.astype(np.int32), column, weight.astype(np.float32), shells, turns
+        crystal, frames, first, shell_of[spot[used]].astype(np.int32), column[used], weight[used], shells, turns
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
-import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +12,10 @@ from clustem.crystallography.crystals import Crystal
 from clustem.errors import InputError
 from clustem.tables import table_text
 
+Array = NDArray[np.float64]
+
 _ABSENT = 1e-6  # |F|² below this share of the largest counts as none
+_DIGITS = 9  # of fractional coordinates, to which places of one atom are the same
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,17 +95,47 @@ def structure_factors(crystal: Crystal, *, max_g: float = 1.5, debye_waller: boo
     length = np.linalg.norm(g, axis=1)
     near = (length > 0) & (length <= max_g)
     hkl, g, length = hkl[near], g[near], length[near]
-    structure = (crystal if debye_waller else at_rest(crystal)).to_structure()
-    calculator = gemmi.StructureFactorCalculatorE(structure.cell)
-    amplitude = np.array(
-        [calculator.calculate_sf_from_small_structure(structure, tuple(index)) for index in hkl.tolist()]
-    )
+    amplitude = _amplitudes(crystal if debye_waller else at_rest(crystal), most, near, length)
     intensity = np.abs(amplitude) ** 2
     if len(hkl) == 0 or not intensity.max() > 0:
         raise InputError(f"max_g: {crystal.name} has no reflection up to {max_g:g} 1/Å; a larger one is needed")
     present = intensity > _ABSENT * intensity.max()
     order = np.lexsort((*hkl[present].T[::-1], np.round(length[present], 9)))
     return Reflections(hkl[present][order], g[present][order], amplitude[present][order])
+
+
+def _amplitudes(crystal: Crystal, most: NDArray[np.int64], near: NDArray[np.bool_], length: Array) -> NDArray[Any]:
+    """Return the structure factors of those of all indices from -most to most that are near; `length` is their |g|."""
+    structure = crystal.to_structure()
+    square = (length / 2) ** 2
+    amplitude = np.zeros(len(length), np.complex128)
+    for site in structure.sites:
+        position, number = _images(site.fract.tolist(), structure.cell.images)
+        x, y, z = (
+            np.exp(2j * np.pi * np.outer(np.arange(-n, n + 1), u)) for n, u in zip(most, position.T, strict=True)
+        )
+        phases = np.empty((len(x), len(y), len(z)), np.complex128)
+        for h in range(most[0], len(x)):
+            phases[h] = (y * (x[h] * number)) @ z.T
+        phases[: most[0]] = phases[: most[0] : -1, ::-1, ::-1].conj()  # Friedel's law
+        damping = site.occ * np.exp(-8 * np.pi**2 * site.u_iso * square)
+        amplitude += damping * _scattering_factor(site.element, square) * phases.ravel()[near]
+    return amplitude
+
+
+def _images(position: list[float], operations: Any) -> tuple[Array, NDArray[np.int64]]:
+    """Return the places (n, 3) of an atom in the cell, and how many operations lead to each of them."""
+    turns = np.array([np.eye(3), *(operation.mat.tolist() for operation in operations)])
+    shifts = np.array([np.zeros(3), *(operation.vec.tolist() for operation in operations)])
+    places = np.round((turns @ position + shifts) % 1.0, _DIGITS) % 1.0
+    unique, number = np.unique(places, axis=0, return_counts=True)
+    return unique, number
+
+
+def _scattering_factor(element: Any, square: Array) -> Array:
+    """Return the scattering factor in Å of a neutral atom, at squares (N,) of sin θ / λ."""
+    factor: Array = sum(a * np.exp(-b * square) for a, b in zip(element.c4322.a, element.c4322.b, strict=True))
+    return factor
 
 
 def at_rest(crystal: Crystal) -> Crystal:
