@@ -219,6 +219,16 @@ def test_a_rim_of_the_background_belongs_to_the_crystal_on_it():
         assert (refined[:, 6] == rim).all()
 
 
+def test_a_background_without_positions_favours_nothing():
+    """The last region, or one between others, that lost its last position while labels were refined."""
+    truth = halves((8, 12))
+    patterns = mixed(one_of(truth))
+    for labels, region in ((truth, 2), (np.where(truth == 1, 2, 0), 1)):
+        background = Background(region, np.ones(truth.shape))
+        refined = refine_labels(patterns, labels.copy(), least=2, rounds=2, background=background)
+        assert np.array_equal(refined, labels)
+
+
 def test_a_trace_of_a_crystal_over_vacuum_is_not_one():
     """What the tails of the probe bring, 3 % here, is not the crystal however little else there is."""
     truth = halves((8, 12))

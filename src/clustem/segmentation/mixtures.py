@@ -72,7 +72,12 @@ class Background:
     scattering: NDArray[np.float64]
 
     def favour(self, labels: NDArray[np.int64], cores: Cores) -> NDArray[np.float64]:
-        """Return how often a crystal (K,), at its whole share, scatters as much as the background at its own."""
+        """Return how often a crystal (K,), at its whole share, scatters as much as the background at its own.
+
+        Once where the background has no position left.
+        """
+        if self.region >= len(cores.members) or not cores.members[self.region]:
+            return np.ones(len(cores.members))
         sums = np.bincount(labels[cores.inside], self.scattering[cores.inside], minlength=len(cores.members))
         mean = sums / np.maximum(cores.members, 1)
         under = mean[self.region]
