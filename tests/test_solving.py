@@ -1,7 +1,28 @@
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
-from clustem.solving import factorise_positive, invert_positive, solve_positive
+from clustem.solving import factorise_positive, invert_positive, small_products, solve_positive
+
+
+def threads():
+    """Of every BLAS library."""
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_small_products_have_one_thread_and_others_as_many_as_before():
+    before = threads()
+
+    @small_products()
+    def inside():
+        return threads()
+
+    for _ in range(2):
+        assert inside() == [1] * len(before)
+        assert threads() == before
+    with pytest.raises(ZeroDivisionError), small_products():
+        1 / 0  # noqa: B018
+    assert threads() == before
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 7])

@@ -1,16 +1,29 @@
-"""Compiled solution of small symmetric equations, for loops: NumPy's own takes seconds to compile there."""
+"""Small matrices: equations solved in compiled loops, for which NumPy's own takes seconds to compile, and products."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from clustem.compiling import compiled
 
 Array = NDArray[Any]
+
+
+@contextmanager
+def small_products() -> Iterator[None]:
+    """Multiply matrices in one thread inside; for functions, too, as ``@small_products()``.
+
+    Where thousands of small matrices are multiplied, more threads of the BLAS library take longer to wake than to work.
+    """
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
 
 
 @compiled()

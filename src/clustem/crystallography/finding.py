@@ -18,6 +18,7 @@ from clustem.crystallography.record import COLUMNS, Peaks
 from clustem.crystallography.sharpening import sharpened_probe
 from clustem.errors import InputError
 from clustem.passes import in_threads
+from clustem.solving import small_products
 from clustem.surveying import load_mask
 from clustem.surveying.beam import Beam, find_beam
 
@@ -30,6 +31,7 @@ _AT_ONCE = 4  # patterns that a thread takes, so that no thread is left with all
 _SHARPENED = 5  # patterns that radius and edge of the probe are taken from
 
 
+@small_products()
 def find_peaks(averages: Averages, *, probe: Probe | ArrayLike | None = None, mask: ArrayLike | None = None) -> Peaks:
     """Find the Bragg peaks of every averaged pattern.
 

@@ -22,6 +22,7 @@ from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.passes import Block, in_threads, run_pass
 from clustem.scan import Scan
+from clustem.solving import small_products
 from clustem.surveying import Survey
 from clustem.surveying.statistics import survey_of
 
@@ -31,6 +32,7 @@ _STRAINS = ("e_xx", "e_yy", "e_xy", "omega")
 _ANGLES = ("angle_error_in_plane_deg", "angle_error_out_of_plane_deg")
 
 
+@small_products()
 def map_positions(
     scan: Any,
     domains: Any,
