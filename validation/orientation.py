@@ -160,6 +160,7 @@ def main() -> None:
     parser.add_argument("--crystal", action="append", required=True)
     parser.add_argument("--doses", nargs="+", type=float, default=[20000.0, 1000.0])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0, help="of the draws of counts")
     parser.add_argument("--peaks", type=Path)
     parser.add_argument("--domains", choices=("truth", "segmented"), default="truth")
     options = parser.parse_args()
@@ -170,13 +171,13 @@ def main() -> None:
         full = stored.sum(axis=(2, 3), dtype=np.int64).mean()
         for dose in options.doses:
             total = Score()
-            for seed in range(options.seeds):
+            for seed in range(options.first_seed, options.first_seed + options.seeds):
                 counts = np.random.default_rng(seed).binomial(stored, min(1.0, dose / full)).astype(np.uint16)
                 if options.domains == "segmented":
                     total.add(run(counts, truth, crystals))
                     continue
                 averages, peaks = find(counts, truth)
-                if options.peaks and seed == 0:
+                if options.peaks and seed == options.first_seed:
                     write_peaks(options.peaks / f"{path.stem}_{dose:.0f}.npz", averages, peaks, truth)
                 total.add(score(peaks, truth, crystals))
             print(total.line(f"{path.stem} {dose:.0f}"), flush=True)

@@ -8,7 +8,7 @@ import pytest
 from clustem import match_orientations
 from clustem.crystallography.misfit import misfit
 from clustem.crystallography.pattern import Pattern
-from clustem.crystallography.presence import absence, common_scale
+from clustem.crystallography.presence import absence, borne_out, common_scale
 from clustem.crystallography.refining import Beam, Fit, refine_kinematic
 from clustem.crystallography.structure_factors import structure_factors
 
@@ -40,6 +40,15 @@ def test_large_strains_are_those_of_another_crystal_unless_all_domains_share_the
     assert "strain" in absence(pattern, replace(fit, strain=np.array([0.0, 0.0, 0.03])), 0.0, scale=0.0)
 
 
+def test_lengths_that_are_off_are_doubtful_where_few_domains_have_a_crystal(pattern: Pattern, fit: Fit) -> None:
+    for dilatation, there in ((0.012, True), (-0.018, False)):
+        off = replace(fit, strain=np.array([dilatation, dilatation, 0.0]))
+        assert absence(pattern, off, 0.0, scale=0.0) == ""
+        assert (absence(pattern, off, 0.0, scale=0.0, doubtful=True) == "") == there
+    assert [borne_out(found, 13) for found in (0, 6, 7, 13)] == [False, False, True, True]
+    assert borne_out(0, 0)
+
+
 def test_a_row_of_spots_is_not_enough(pattern: Pattern, fit: Fit) -> None:
     x, y = pattern.g[np.argmax(pattern.amplitude)]
     beside = np.abs(x * pattern.g[:, 1] - y * pattern.g[:, 0]) > 0.1 * np.hypot(x, y)
@@ -64,3 +73,21 @@ def test_another_crystal_than_that_of_the_patterns_is_none(there: str, other: st
     found = match_orientations(peaks_of(patterns), crystal(other), dynamical=False)
     assert (found.phase == "").all()
     assert all(reason.startswith("no crystal explains") for reason in found.reason)
+
+
+def test_a_scale_at_which_few_domains_fit_is_not_believed() -> None:
+    """Two of seven patterns are those of iron, five others of a longer cell, that says the pixels are too small."""
+    near = [spots(crystal("Fe"), rotation(seed)) for seed in range(2)]
+    far = [(1.05 * g, intensity) for g, intensity in (spots(crystal("Si"), rotation(seed)) for seed in range(5))]
+    found = match_orientations(peaks_of(near + far), crystal("Fe"), dynamical=False)
+    assert found.phase.tolist() == ["Fe"] * 2 + [""] * 5
+    np.testing.assert_allclose(found.scale[:2], 1, atol=0.002)
+
+
+def test_what_scale_would_fit_some_domains_is_said() -> None:
+    longer = [(1.06 * g, intensity) for g, intensity in (spots(crystal("Fe"), rotation(seed)) for seed in range(2))]
+    foreign = [spots(crystal("TiO2"), rotation(seed)) for seed in range(5)]
+    found = match_orientations(peaks_of(longer + foreign), crystal("Fe"), dynamical=False)
+    assert (found.phase == "").all()
+    assert "6.0% too long" in found.warnings[0]
+    assert "fewer than half" in found.warnings[0]

@@ -15,12 +15,13 @@ from clustem.crystallography.crystals import Crystal
 from clustem.crystallography.misfit import explained, probabilities, shares
 from clustem.crystallography.orientations import Orientations
 from clustem.crystallography.pattern import Pattern
-from clustem.crystallography.presence import absence, common_scale, explains
+from clustem.crystallography.presence import absence, borne_out, common_scale, explains
 from clustem.crystallography.record import Peaks
 from clustem.crystallography.refining import Beam
 from clustem.crystallography.scaling import measure_scale
 from clustem.crystallography.tabulating import angle_errors, candidate_table, indexed_table
 from clustem.errors import InputError
+from clustem.solving import small_products
 
 Array = NDArray[np.float64]
 
@@ -29,6 +30,7 @@ _FEWEST_PEAKS = 3
 _SEVERAL = 2  # domains in which a crystal must be found to be surely there
 _SURE = 0.75  # probability of the best candidate below which a domain is ambiguous
 _SCALE_OFF = 0.02  # relative error of the pixel size from which there is a warning
+_CHECK = "check inv_angstrom_per_px, the camera length and the cell"
 _COLUMNS = (
     "score",
     "probability",
@@ -41,6 +43,7 @@ _COLUMNS = (
 )
 
 
+@small_products()
 def match_orientations(
     peaks: Peaks,
     crystals: Crystal | Sequence[Crystal],
@@ -99,10 +102,10 @@ def match_orientations(
     assert wavelength is not None
     assert energy is not None
     beam = Beam(wavelength, float(np.deg2rad(precession_deg)))
-    patterns = [Pattern.of(peaks, label) for label in range(1, peaks.number + 1)]
-    scale = measure_scale(patterns, crystals, beam=beam)
-    patterns = [pattern.scaled(1 / scale) for pattern in patterns]
-    reach = max((pattern.reach for pattern in patterns), default=1.0)
+    measured = [Pattern.of(peaks, label) for label in range(1, peaks.number + 1)]
+    scale = measure_scale(measured, crystals, beam=beam)
+    patterns = [pattern.scaled(1 / scale) for pattern in measured]
+    reach = max((pattern.reach for pattern in (*measured, *patterns)), default=1.0)
     libraries = [
         Library.of(
             crystal,
@@ -115,6 +118,11 @@ def match_orientations(
         for crystal in crystals
     ]
     answers = _present([_answer(pattern, libraries, beam) for pattern in patterns], patterns)
+    if _doubtful(answers):
+        if scale != 1:
+            patterns, answers = measured, [_answer(pattern, libraries, beam) for pattern in measured]
+        answers = _present(answers, patterns, doubtful=True)
+        return _record(answers, patterns, crystals, 1.0, _unbelieved(scale))
     return _record(answers, patterns, crystals, scale)
 
 
@@ -167,26 +175,40 @@ def _answer(pattern: Pattern, libraries: list[Library], beam: Beam) -> _Answer:
     )
 
 
-def _present(answers: list[_Answer], patterns: list[Pattern]) -> list[_Answer]:
+def _doubtful(answers: list[_Answer]) -> bool:
+    """Return whether the crystals are found in so few domains that they may be there in none."""
+    tried = [answer for answer in answers if answer.candidates]
+    return not borne_out(sum(not answer.reason for answer in tried), len(tried))
+
+
+def _present(answers: list[_Answer], patterns: list[Pattern], *, doubtful: bool = False) -> list[_Answer]:
     """Give a reason to the answers whose crystal is not there.
 
-    Where several of the crystals are surely there in other domains, one row of spots is enough, but ambiguous.
+    Where several of the crystals are surely there in other domains, one row of spots is enough, but ambiguous. Where it
+    is `doubtful` that any is there, lengths must be right.
     """
     best = [(i, answer.candidates[0]) for i, answer in enumerate(answers) if answer.candidates]
-    scale = common_scale([one.fit for i, one in best if explains(patterns[i], one.misfit)])
-    reasons = {i: absence(patterns[i], one.fit, one.misfit, scale=scale) for i, one in best}
+    common = [one.fit for i, one in best if explains(patterns[i], one.misfit)]
+    scale = 0.0 if doubtful else common_scale(common)
+    reasons = {i: absence(patterns[i], one.fit, one.misfit, scale=scale, doubtful=doubtful) for i, one in best}
     found = Counter(one.crystal.name for i, one in best if not reasons[i])
     sure = {name for name, number in found.items() if number >= _SEVERAL}
     out = list(answers)
     for i, one in best:
         row = bool(reasons[i]) and len(sure) > 1 and one.crystal.name in sure
-        reason = absence(patterns[i], one.fit, one.misfit, scale=scale, row=True) if row else reasons[i]
+        reason = reasons[i]
+        if row:
+            reason = absence(patterns[i], one.fit, one.misfit, scale=scale, row=True, doubtful=doubtful)
         out[i] = replace(answers[i], reason=reason, row=row and not reason)
     return out
 
 
 def _record(
-    answers: list[_Answer], patterns: list[Pattern], crystals: tuple[Crystal, ...], scale: float
+    answers: list[_Answer],
+    patterns: list[Pattern],
+    crystals: tuple[Crystal, ...],
+    scale: float,
+    warnings: tuple[str, ...] = (),
 ) -> Orientations:
     """Gather the answers for all patterns."""
     good = [
@@ -214,7 +236,7 @@ def _record(
         indexed=indexed_table([(i, patterns[i], fit) for i, fit in good]),
         crystals=crystals,
         reason=np.array([answer.reason for answer in answers], dtype=np.str_),
-        warnings=_warnings(columns["scale"]),
+        warnings=warnings + _warnings(columns["scale"]),
     )
 
 
@@ -222,6 +244,16 @@ def _warnings(scale: Array) -> tuple[str, ...]:
     known = scale[np.isfinite(scale)]
     if not known.size or abs(np.median(known) - 1) <= _SCALE_OFF:
         return ()
-    off = float(np.median(known)) - 1
-    text = f"pixel size: scattering vectors are {abs(off):.1%} too {'long' if off > 0 else 'short'} for these crystals"
-    return (f"{text}; check inv_angstrom_per_px, the camera length and the cell",)
+    return (f"pixel size: scattering vectors are {_off(float(np.median(known)))} for these crystals; {_CHECK}",)
+
+
+def _unbelieved(scale: float) -> tuple[str, ...]:
+    """Return what to say of a scale that would fit some domains."""
+    if scale == 1:
+        return ()
+    text = f"pixel size: some domains would fit these crystals if scattering vectors were {_off(scale)}, but fewer than"
+    return (f"{text} half, so that more likely a crystal is missing; if not, {_CHECK}",)
+
+
+def _off(scale: float) -> str:
+    return f"{abs(scale - 1):.1%} too {'long' if scale > 1 else 'short'}"

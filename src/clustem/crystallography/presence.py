@@ -18,6 +18,7 @@ _BY_CHANCE = 3.0  # misfit that the fitted numbers (angles, thickness, strains, 
 _LARGEST_STRAIN = 0.025  # dilatation against the common scale, or shear, of a crystal that is really there
 _LARGEST_SCALE = 0.015  # error of the scale that is left to the fits, and common to all domains of a scan
 _MANY = 4  # domains that tell a common scale
+_BORNE_OUT = 0.5  # share of the domains with their crystal there from which scale and large strains are believed
 _ROW = 0.1  # 1/Å; peaks nearer to the line through the beam and the brightest explained one are of one row
 _LEAST_BESIDE = 0.25  # share of the amplitude of all other peaks that must be explained
 _BRIGHTEST = 8  # peaks of which
@@ -40,18 +41,32 @@ def explains(pattern: Pattern, misfit: float) -> bool:
     return nothing - misfit >= _BY_CHANCE + _LEAST_GAIN * nothing
 
 
-def absence(pattern: Pattern, fit: Fit, misfit: float, *, scale: float, row: bool = False) -> str:
+def borne_out(found: int, domains: int) -> bool:
+    """Return whether crystals are found in so many domains that it is not by chance where lengths fit badly.
+
+    With a few percent of scale or strain, a foreign crystal fits some zones, but hardly half of them.
+    """
+    return found >= _BORNE_OUT * domains
+
+
+def absence(
+    pattern: Pattern, fit: Fit, misfit: float, *, scale: float, row: bool = False, doubtful: bool = False
+) -> str:
     """Return why the crystal of a fit is not there, in words; empty if it is.
 
     A foreign crystal often has one row of spots where the pattern has one, because many crystals share a spacing; then
-    peaks beside it remain. Or it fits with a strain that no crystal survives.
+    peaks beside it remain. Or it fits with a strain that no crystal survives, or, where it is `doubtful` that any of
+    the crystals is there, with lengths that are off by more than a small error of the scale.
     """
     if not explains(pattern, misfit):
         return "no crystal explains the peaks"
     xx, yy, xy = fit.strain
     shear = float(np.hypot((xx - yy) / 2, xy))
-    if max(abs((xx + yy) / 2 - scale), shear) > _LARGEST_STRAIN:
+    dilatation = abs((xx + yy) / 2 - scale)
+    if max(dilatation, shear) > _LARGEST_STRAIN:
         return "no crystal explains the peaks without a strain above 2.5 %"
+    if doubtful and dilatation > _LARGEST_SCALE:
+        return "no crystal explains the peaks without lengths off by more than 1.5 %, and few other domains have one"
     bright = np.argsort(-pattern.amplitude, kind="stable")[:_BRIGHTEST]
     if fit.hkl[bright].any(axis=1).mean() < _LEAST_BRIGHT:
         return "no crystal explains the brightest peaks"
