@@ -19,6 +19,7 @@ import arriving
 import files
 import kernels
 import large
+import orienting
 import scaling
 import startup
 from figures import Section, bars_table, paragraphs, table
@@ -31,6 +32,7 @@ FULL: tuple[Callable[[], Section], ...] = (
     kernels.measure,
     scaling.measure,
     arriving.measure,
+    orienting.measure,
     files.measure,
     large.measure,
 )
@@ -39,6 +41,7 @@ QUICK: tuple[Callable[[], Section], ...] = (
     partial(kernels.measure, scan=48, detector=96, tree_scan=128, repeats=1),
     partial(scaling.measure, scans=(48, 96), detectors=(64, 96), repeats=1),
     partial(arriving.measure, scan=(96, 48), detector=96, repeats=1),
+    partial(orienting.measure, repeats=1),
     partial(files.measure, scan=48, detector=96, repeats=1),
     partial(large.measure, large.QUICK),
 )

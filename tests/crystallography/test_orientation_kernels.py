@@ -11,7 +11,7 @@ from clustem.crystallography import _dynamical_kernels as dynamical
 from clustem.crystallography import _geometry_kernels as geometry
 from clustem.crystallography import _matching_kernels as matching
 from clustem.crystallography import _refining_kernels as refining
-from clustem.crystallography.rotations import from_rotation_vector
+from clustem.crystallography.rotations import from_rotation_vector, misorientation_deg
 
 from .examples import WAVELENGTH, crystal, rotation
 
@@ -37,20 +37,23 @@ def test_peaks_spread_around_their_shell(compiled: bool) -> None:
 
 
 @pytest.mark.parametrize("compiled", BOTH)
-def test_zones_are_correlated_at_all_azimuths_and_mirrored(compiled: bool) -> None:
-    random = np.random.default_rng(0)
-    rows = np.tile(random.random((3, 36), np.float32), 2)
-    shell, column = random.integers(0, 3, 5).astype(np.int32), random.integers(0, 36, 5).astype(np.int32)
+@pytest.mark.parametrize("turns", [72, 71])
+def test_zones_are_correlated_at_all_azimuths_and_mirrored(compiled: bool, turns: int) -> None:
+    """At every second azimuth if their number is even, and then next to the best: rows are smooth."""
+    random = np.random.default_rng(turns)
+    away = 2 * np.pi / turns * (np.arange(turns) - random.uniform(0, turns, (3, 4, 1)))
+    rows = np.tile((np.cos(away / 2) ** 60).sum(axis=1), 2).astype(np.float32)
+    shell, column = random.integers(0, 3, 5).astype(np.int32), random.integers(0, turns, 5).astype(np.int32)
     weight = random.random(5).astype(np.float32)
     scores, angles = np.empty((1, 2, 2), np.float32), np.empty((1, 2, 2), np.int64)
     correlate = plain(matching.correlate_zones, compiled)
-    correlate(rows, np.array([0, 5]), shell, column, weight, 3, scores, angles)  # type: ignore[operator]
+    correlate(rows, np.array([0, 5]), shell, column, weight, 6, scores, angles)  # type: ignore[operator]
     for mirror, sign in enumerate((1, -1)):
-        total = sum(w * np.roll(rows[s, :36], -sign * c) for s, c, w in zip(shell, column, weight, strict=True))
+        total = sum(w * np.roll(rows[s, :turns], -sign * c) for s, c, w in zip(shell, column, weight, strict=True))
         assert angles[0, mirror, 0] == np.argmax(total)
-        assert scores[0, mirror, 0] == pytest.approx(total.max(), rel=1e-5)
+        np.testing.assert_allclose(scores[0, mirror], total[angles[0, mirror]], rtol=1e-5)
         gap = abs(angles[0, mirror, 1] - angles[0, mirror, 0])
-        assert min(gap, 36 - gap) >= 3
+        assert min(gap, turns - gap) >= 6
 
 
 @pytest.mark.parametrize("compiled", BOTH)
@@ -62,6 +65,14 @@ def test_equivalent_orientations_are_chosen_once(compiled: bool) -> None:
     choose = plain(matching.choose_distinct, compiled)
     number = choose(matrices, cubic, 1 + 2 * np.cos(np.deg2rad(5)), chosen)  # type: ignore[operator]
     assert chosen[:number].tolist() == [0, 3]
+
+
+@pytest.mark.parametrize("compiled", BOTH)
+def test_the_largest_trace_is_that_of_the_smallest_angle(compiled: bool) -> None:
+    cubic, turned = crystal("Au").rotations, from_rotation_vector([0.1, -0.2, 0.3])
+    trace = plain(matching.largest_trace, compiled)(cubic[7], cubic[7] @ turned @ cubic[3], cubic)  # type: ignore[operator]
+    angle = np.arccos((trace - 1) / 2)
+    assert np.rad2deg(angle) == pytest.approx(float(misorientation_deg(np.eye(3), turned, cubic)))
 
 
 @pytest.mark.parametrize("compiled", BOTH)
@@ -213,11 +224,11 @@ def test_the_best_thickness_is_the_one_that_agrees(compiled: bool) -> None:
     intensity = np.array([[1, 0.1, 0.1], [0.5, 0.4, 0.1], [0.1, 0.2, 0.7]], np.float32)
     peaks = np.array([-1, 0, 1]), np.array([False, True, True]), np.array([2.0, 1.0]), np.ones(2), 0.01, np.zeros(2)
     best = np.zeros(2)
-    plain(dynamical.best_thickness, compiled)(intensity, 0, 1, peaks, best)  # type: ignore[operator]
+    plain(dynamical.best_thickness, compiled)(intensity, 0, peaks, best)  # type: ignore[operator]
     assert best[1] == 1
     assert best[0] == pytest.approx(1, abs=1e-6)
-    plain(dynamical.best_thickness, compiled)(intensity, 0, 2, peaks, best)  # type: ignore[operator]
-    assert best[1] == 0
+    plain(dynamical.best_thickness, compiled)(intensity, 2, peaks, best)  # type: ignore[operator]
+    assert best[1] == 2
 
 
 @pytest.mark.parametrize("compiled", BOTH)
@@ -237,3 +248,15 @@ def test_the_strongest_spots_near_the_sphere_are_expected(compiled: bool) -> Non
     np.testing.assert_allclose(weight[0], bright[best] / np.linalg.norm(bright[best]), rtol=1e-6)
     azimuth = np.rad2deg(np.arctan2(turned[best, 1], turned[best, 0])) / 4
     np.testing.assert_array_equal(column[0], np.rint(azimuth) % 90)
+
+
+@pytest.mark.parametrize("compiled", BOTH)
+def test_beams_are_strong_near_the_sphere_and_out_of_reach_elsewhere(compiled: bool) -> None:
+    random = np.random.default_rng(3)
+    g, intensity, matrix = random.normal(size=(40, 3)), random.random(40), rotation(4)
+    length = np.linalg.norm(g, axis=1)
+    found = plain(geometry.strengths, compiled)(g, length, intensity, matrix, WAVELENGTH, (0.5, 2.0, 0.01))  # type: ignore[operator]
+    error = np.abs((g @ matrix.T)[:, 2] + 0.5 * WAVELENGTH * length**2)
+    inside = (error < 0.5) & (length < 2.0)
+    np.testing.assert_allclose(found, np.where(inside, np.sqrt(intensity) / (error + 0.01), -1.0))
+    assert 0 < inside.sum() < 40

@@ -73,14 +73,14 @@ def propagate_with_slopes(
 
 
 @compiled()
-def best_thickness(intensity: Array, first: int, stride: int, peaks: Peaks, best: Array) -> None:
-    """Fill best (2,) with the largest agreement of intensity (slices, N), and its slice, `first` or a stride after it.
+def best_thickness(intensity: Array, first: int, peaks: Peaks, best: Array) -> None:
+    """Fill best (2,) with the largest agreement of intensity (slices, N), and its slice, `first` or one after it.
 
     peaks: partner (N,), visible (N,), amplitude (n,), trust (n,), floor, expected (n,); see `_agreement_kernels`.
     """
     partner, visible, amplitude, trust, floor, expected = peaks
     best[0], best[1] = -1.0, first
-    for n in range(first, intensity.shape[0], stride):
+    for n in range(first, intensity.shape[0]):
         value = agreement(intensity[n], partner, visible, amplitude, trust, floor, expected)
         if value > best[0]:
             best[0], best[1] = value, n
@@ -100,7 +100,7 @@ def look_around(
 ) -> None:
     """Fill values (T,) with the agreement of matrix (3, 3), tilted by tilts (T, 2) radians, at the best thickness.
 
-    g (N, 3) are the beams; slices are the first one that counts, and their number; every second one is looked at.
+    g (N, 3) are the beams; slices are the first one that counts, and their number.
     """
     number, best = g.shape[0], np.empty(2)
     error, slopes = np.empty((tilts.shape[0], number)), np.empty((number, 2))
@@ -109,7 +109,7 @@ def look_around(
     intensity = np.empty((tilts.shape[0], slices[1], number), np.float32)
     propagate(slice_matrix, error, slice_thickness, intensity)
     for c in range(tilts.shape[0]):
-        best_thickness(intensity[c], slices[0], 2, peaks, best)
+        best_thickness(intensity[c], slices[0], peaks, best)
         values[c] = best[0]
 
 
@@ -146,7 +146,7 @@ def climb(
     for _ in range(rounds):
         excite(g, trial, wavelength, error, slopes)
         propagate_with_slopes(slice_matrix, error, slopes, slice_thickness, intensity, change)
-        best_thickness(intensity, slices[0], 1, peaks, trial_best)
+        best_thickness(intensity, slices[0], peaks, trial_best)
         gain = trial_best[0] - best[0]
         if gain > 0.0:
             n = int(trial_best[1])

@@ -35,6 +35,26 @@ def project(
 
 
 @compiled()
+def strengths(
+    g: Array, length: Array, intensity: Array, matrix: Array, wavelength: float, limits: tuple[float, float, float]
+) -> Array:
+    """Return how strong reflections g (N, 3) are in an orientation, −1 for those that are out of reach.
+
+    limits: the largest distance from the Ewald sphere, the largest length, and what is added to the distance so that
+    reflections on the sphere do not count without limit.
+    """
+    reach, longest, damping = limits
+    strong = np.full(g.shape[0], -1.0)
+    for j in range(g.shape[0]):
+        if length[j] < longest:
+            along = matrix[2, 0] * g[j, 0] + matrix[2, 1] * g[j, 1] + matrix[2, 2] * g[j, 2]
+            error = abs(along + 0.5 * wavelength * length[j] * length[j])
+            if error < reach:
+                strong[j] = np.sqrt(intensity[j]) / (error + damping)
+    return strong
+
+
+@compiled()
 def seen(x: float, y: float, to_detector: Array, centre: Array, mask: Array, blocked: float) -> bool:
     """Return whether (x, y) in 1/Å falls on a used pixel of mask (k_y, k_x), more than blocked from the beam."""
     if x * x + y * y < blocked * blocked:

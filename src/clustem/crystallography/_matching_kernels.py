@@ -93,64 +93,82 @@ def correlate_zones(
 ) -> None:
     """Fill scores and angles (Z, 2, 2) with the two best azimuths of every zone and of its mirror image.
 
-    rows (S, 2A) float32 are the peaks by shell and azimuth. Spots first[z] … first[z+1]−1 belong to zone z: their
-    shell, column (azimuth, 0 … A−1) and weight. The score of azimuth j is Σ weight · rows[shell, column + j]; the
-    mirror image has the columns reversed. The second best is at least `apart` columns from the best. Zones that score
+    rows (S, 2A) float32 are the peaks by shell and azimuth, which do not change much from one to the next. Spots
+    first[z] … first[z+1]−1 belong to zone z: their shell, column (azimuth, 0 … A−1) and weight. The score of azimuth j
+    is Σ weight · rows[shell, column + j]; the mirror image has the columns reversed. The second best is at least
+    `apart` columns from the best. Every second azimuth is looked at, and those next to the two best. Zones that score
     far less than one before them get 0.
     """
     turns = rows.shape[1] // 2
-    total = np.empty(turns, np.float32)
-    top = np.float32(0.0)
+    stride = 2 if turns % 2 == 0 else 1
+    part = np.empty((rows.shape[0], stride, 2 * turns // stride), np.float32)
+    for s in range(rows.shape[0]):
+        for j in range(2 * turns):
+            part[s, j % stride, j // stride] = rows[s, j]
+    number, gap = turns // stride, -(-apart // stride) + stride - 1
+    total, top = np.empty(number, np.float32), np.float32(0.0)
     for z in range(first.size - 1):
         for mirror in range(2):
             total[:] = 0.0
             for i in range(first[z], first[z + 1]):
                 start = column[i] if mirror == 0 else (turns - column[i]) % turns
-                factor = weight[i]
-                row = rows[shell[i], start : start + turns]
-                for j in range(turns):
+                factor, begin = weight[i], start // stride
+                row = part[shell[i], start % stride, begin : begin + number]
+                for j in range(number):
                     total[j] += factor * row[j]
             highest = np.float32(0.0)
-            for j in range(turns):
+            for j in range(number):
                 highest = max(highest, total[j])
             top = max(top, highest)
             if highest < _HOPELESS * top:
                 scores[z, mirror, :], angles[z, mirror, :] = 0.0, 0
                 continue
             best = 0
-            while best < turns - 1 and total[best] < highest:
+            while best < number - 1 and total[best] < highest:
                 best += 1
-            other = (best + apart) % turns
-            for step in range(apart + 1, turns - apart + 1):
-                j = best + step if best + step < turns else best + step - turns
+            other = (best + gap) % number
+            for step in range(gap + 1, number - gap + 1):
+                j = best + step if best + step < number else best + step - number
                 if total[j] > total[other]:
                     other = j
-            scores[z, mirror, 0], angles[z, mirror, 0] = total[best], best
-            scores[z, mirror, 1], angles[z, mirror, 1] = total[other], other
+            for n, place in enumerate((best, other)):
+                angles[z, mirror, n], scores[z, mirror, n] = stride * place, total[place]
+                for side in range(-1, 2, 2) if stride == 2 else range(0):
+                    turn = (stride * place + side) % turns
+                    value = np.float32(0.0)
+                    for i in range(first[z], first[z + 1]):
+                        start = column[i] if mirror == 0 else (turns - column[i]) % turns
+                        value += weight[i] * rows[shell[i], start + turn]
+                    if value > scores[z, mirror, n]:
+                        angles[z, mirror, n], scores[z, mirror, n] = turn, value
+
+
+@compiled()
+def largest_trace(one: Array, other: Array, rotations: Array) -> float:
+    """Return the largest trace of the misorientation of two matrices (3, 3) under rotations (r, 3, 3)."""
+    relative = one.T @ other
+    largest = -1.0
+    for r in range(rotations.shape[0]):
+        trace = 0.0
+        for a in range(3):
+            for b in range(3):
+                trace += relative[a, b] * rotations[r, a, b]
+        largest = max(largest, trace)
+    return largest
 
 
 @compiled()
 def choose_distinct(matrices: Array, rotations: Array, cosine: float, chosen: Array) -> int:
     """Fill chosen with the first of the matrices (n, 3, 3), best first, that differ by more than an angle.
 
-    Two are the same when the trace of their misorientation under one of the rotations (r, 3, 3) exceeds `cosine`, that
-    is 1 + 2 cos(angle). Returns how many were chosen, at most chosen.size.
+    Two are the same when the trace of their misorientation under the rotations (r, 3, 3) exceeds `cosine`, that is
+    1 + 2 cos(angle). Returns how many were chosen, at most chosen.size.
     """
     number = 0
     for i in range(matrices.shape[0]):
         new = True
         for c in range(number):
-            relative = matrices[chosen[c]].T @ matrices[i]
-            for r in range(rotations.shape[0]):
-                trace = 0.0
-                for a in range(3):
-                    for b in range(3):
-                        trace += relative[a, b] * rotations[r, a, b]
-                if trace > cosine:
-                    new = False
-                    break
-            if not new:
-                break
+            new = new and largest_trace(matrices[chosen[c]], matrices[i], rotations) <= cosine
         if new:
             chosen[number] = i
             number += 1

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clustem.crystallography._matching_kernels import largest_trace
 from clustem.crystallography.crystals import Crystal
 from clustem.crystallography.dynamical_refining import refine_dynamical
 from clustem.crystallography.matching import Templates, make_templates, match_pattern
 from clustem.crystallography.misfit import misfit, model_error
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.refining import Beam, Fit, refine_kinematic
-from clustem.crystallography.rotations import HALF_TURN, misorientation_deg
+from clustem.crystallography.rotations import HALF_TURN
 from clustem.crystallography.scattering import Scattering
 from clustem.crystallography.structure_factors import Reflections, structure_factors
 
@@ -127,7 +129,8 @@ def _dynamical(pattern: Pattern, library: Library, fit: Fit, beam: Beam) -> Fit:
 
 
 def _apart(first: Fit, second: Fit, crystal: Crystal) -> float:
-    return float(misorientation_deg(first.rotation, second.rotation, crystal.rotations))
+    trace = largest_trace(first.rotation, second.rotation, crystal.rotations)
+    return math.degrees(math.acos(min(max((trace - 1) / 2, -1.0), 1.0)))
 
 
 def _distinct(fits: Sequence[Fit], crystal: Crystal) -> list[Fit]:

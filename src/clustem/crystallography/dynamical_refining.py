@@ -19,16 +19,17 @@ from clustem.crystallography.structure_factors import Reflections
 Array = NDArray[np.float64]
 
 _SLICE = 2.0  # Å; thinner slices change no intensity by more than a hundredth
-_SLICES = 4, 60  # the thinnest crystal is one slice more than the first; the thickest is 12 nm
-_MARGIN = 15  # slices more than the best ones that are looked at in the end
-_MOST_BEAMS = 56
+_COARSE = 4.0  # Å; of those in the search for the best tilt
+_THICKNESS = 8.0, 120.0  # Å, of crystals
+_MARGIN = 30.0  # Å more than the best thickness that are looked at in the end
+_MOST_BEAMS = 40
 _REACH = 0.12  # 1/Å; beams farther from the Ewald sphere exchange next to nothing
 _LENGTH = 1.9  # 1/Å
 _STEP = 0.005  # radians between the tilts that are looked at
 _AROUND = 0.02  # radians; how far they are from the start at most
 _PLACES = 3  # best ones of them from which the fit climbs
 _ROUNDS = 2, 6  # of climbing: from each of them, and from the best after the plane is fitted again
-_LONGEST = np.array([0.006, 0.006, 5.0])  # steps of the tilts in radians and of the slice in one round
+_LONGEST = np.array([0.006, 0.006, 5.0])  # steps of the tilts in radians and of the slice in one round, at most
 _FAR = 0.008  # radians; after a longer way, all is looked at once more around the new place
 _HOPS = 3
 _TILTS = hexagonal(_STEP, _AROUND)
@@ -37,13 +38,43 @@ _NEIGHBOURS = np.hypot(*(_TILTS[:, None] - _TILTS).transpose(2, 0, 1)) < 1.1 * _
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Place:
-    """An orientation that was climbed to: its intensities (N,), agreement and slice, and minus the curvature (3, 3)."""
+    """An orientation that was climbed to: intensities (N,), agreement, thickness in Å, minus the curvature (3, 3)."""
 
     rotation: Array
     bright: Array
     agreement: float
-    slice: int
+    thickness: float
     curvature: Array
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Slices:
+    """Slices of a thickness in Å that beams g (N, 3) of a wavelength go through: the matrix (N, N) of one."""
+
+    matrix: NDArray[np.complex64]
+    g: Array
+    wavelength: float
+    thickness: float
+
+    def until(self, most: float) -> tuple[int, int]:
+        """Return the slice below which the crystal may end, and the number of slices, if it has at most so many Å."""
+        return round(_THICKNESS[0] / self.thickness), round(min(most, _THICKNESS[1]) / self.thickness)
+
+    def look_around(self, rotation: Array, tilts: Array, peaks: kernels.Peaks) -> Array:
+        """Return the agreement (T,) of an orientation tilted by tilts (T, 2)."""
+        values = np.empty(len(tilts))
+        slices = self.until(np.inf)
+        kernels.look_around(
+            self.matrix, self.g, rotation, tilts, self.wavelength, self.thickness, slices, peaks, values
+        )
+        return values
+
+    def climb(self, rotation: Array, most: float, rounds: int, peaks: kernels.Peaks) -> _Place:
+        """Tilt to the best agreement, with a thickness of at most so many Å."""
+        matrix, bright, best, curvature = rotation.copy(), np.zeros(len(self.g)), np.zeros(2), np.zeros((3, 3))
+        light, beam = (self.matrix, self.g), (self.wavelength, self.thickness, self.until(most))
+        kernels.climb(*light, matrix, *beam, rounds, _LONGEST, peaks, bright, best, curvature)
+        return _Place(matrix, bright, float(best[0]), self.thickness * (best[1] + 1), curvature)
 
 
 def refine_dynamical(
@@ -70,15 +101,17 @@ def _hop(pattern: Pattern, reflections: Reflections, scattering: Scattering, sta
     beams = Beams.near(
         reflections, start.rotation, beam.wavelength, reach=_REACH, length=_LENGTH, most=_MOST_BEAMS - 1
     ).with_incident()
-    light = scattering.slice_matrix(beams.hkl, _SLICE), beams.g
+    fine, coarse = (
+        _Slices(scattering.slice_matrix(beams.hkl, thickness), beams.g, beam.wavelength, thickness)
+        for thickness in (_SLICE, _COARSE)
+    )
     pairing = Pairing.of(pattern, beams.g, start.rotation, start.strain, radius=LAST_RADIUS)
     peaks = _peaks(pattern, pairing)
-    values = np.empty(len(_TILTS))
-    kernels.look_around(*light, start.rotation, _TILTS, beam.wavelength, _SLICE, _SLICES, peaks, values)
+    values = coarse.look_around(start.rotation, _TILTS, peaks)
     highest = np.flatnonzero(values >= np.where(_NEIGHBOURS, values, -1.0).max(axis=1))
     highest = highest[np.argsort(-values[highest], kind="stable")[:_PLACES]]
     starts = [geometry.tilted(start.rotation, *_TILTS[at]) for at in highest]
-    places = [_climb(light, matrix, beam.wavelength, _SLICES[1], _ROUNDS[0], peaks) for matrix in starts]
+    places = [fine.climb(matrix, np.inf, _ROUNDS[0], peaks) for matrix in starts]
     best = max(places, key=lambda place: place.agreement)
     pairing = Pairing.of(pattern, beams.g, best.rotation, start.strain, radius=LAST_RADIUS)
     weight = np.sqrt(best.bright)
@@ -86,27 +119,11 @@ def _hop(pattern: Pattern, reflections: Reflections, scattering: Scattering, sta
     weight /= max(weight.max(), 1e-30)
     matrix, strain = fit_plane(pattern, pairing, best.rotation, weight=weight, stiffness=STIFFNESS)
     pairing = Pairing.of(pattern, beams.g, matrix, strain, radius=LAST_RADIUS)
-    slices = min(_SLICES[1], best.slice + _MARGIN)
-    last = _climb(light, matrix, beam.wavelength, slices, _ROUNDS[1], _peaks(pattern, pairing))
+    last = fine.climb(matrix, best.thickness + _MARGIN, _ROUNDS[1], _peaks(pattern, pairing))
     covariance = np.zeros((2, 2))
     agreements.spread_of_tilt(last.agreement, len(pattern.g), last.curvature, covariance)
-    thickness = _SLICE * (last.slice + 1)
-    return gather(pattern, beams, pairing, last.bright, last.rotation, thickness, strain, last.agreement, covariance)
-
-
-def _climb(
-    light: tuple[NDArray[np.complex64], Array],
-    rotation: Array,
-    wavelength: float,
-    slices: int,
-    rounds: int,
-    peaks: kernels.Peaks,
-) -> _Place:
-    matrix, bright, best, curvature = rotation.copy(), np.zeros(len(light[1])), np.zeros(2), np.zeros((3, 3))
-    kernels.climb(
-        *light, matrix, wavelength, _SLICE, (_SLICES[0], slices), rounds, _LONGEST, peaks, bright, best, curvature
-    )
-    return _Place(matrix, bright, float(best[0]), int(best[1]), curvature)
+    rotation, thickness = last.rotation, last.thickness
+    return gather(pattern, beams, pairing, last.bright, rotation, thickness, strain, last.agreement, covariance)
 
 
 def _peaks(pattern: Pattern, pairing: Pairing) -> kernels.Peaks:

@@ -51,12 +51,6 @@ class Templates:
     turns: int
 
 
-def excitation_errors(g: Array, wavelength: float) -> Array:
-    """Return the distances (...) in 1/Å of reciprocal vectors `g` (..., 3), sample frame, from the Ewald sphere."""
-    error: Array = -(g[..., 2] + 0.5 * wavelength * (g**2).sum(axis=-1))
-    return error
-
-
 def make_templates(
     crystal: Crystal,
     reflections: Reflections,

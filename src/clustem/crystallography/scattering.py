@@ -12,6 +12,7 @@ from clustem.crystallography.structure_factors import Reflections, structure_fac
 
 _REST_KEV = 510.99895  # energy of an electron at rest
 _NEGLIGIBLE = 1e-7  # of the amplitude of a beam
+_ROUNDING = 1e-9  # of the largest coefficient; less is 0: powers of it would be denormal numbers, which are slow
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,6 +38,8 @@ class Scattering:
         coefficients = np.zeros((2 * most + 1,) * 3, np.complex128)
         strength = (1 + energy_keV / _REST_KEV) / (np.pi * crystal.volume)
         coefficients[tuple((reflections.hkl + most).T)] = strength * reflections.amplitude
+        for part in (coefficients.real, coefficients.imag):
+            part[np.abs(part) < _ROUNDING * np.abs(coefficients).max()] = 0.0
         return cls(coefficients, wavelength)
 
     def slice_matrix(self, hkl: NDArray[np.int64], thickness: float) -> NDArray[np.complex64]:

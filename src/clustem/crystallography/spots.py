@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.crystallography import _geometry_kernels as kernels
-from clustem.crystallography.matching import excitation_errors
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.structure_factors import Reflections
 
@@ -30,10 +29,12 @@ class Beams:
         cls, reflections: Reflections, rotation: Array, wavelength: float, *, reach: float, length: float, most: int
     ) -> Beams:
         """Take at most `most` reflections within `reach` of the sphere and shorter than `length`, strongest first."""
-        error = np.abs(excitation_errors(reflections.g @ rotation.T, wavelength))
-        close = np.flatnonzero((error < reach) & (reflections.length < length))
-        strength = np.sqrt(reflections.intensity[close]) / (error[close] + _DAMPING)
-        chosen = np.sort(close[np.argsort(-strength, kind="stable")[:most]])
+        strength = kernels.strengths(
+            reflections.g, reflections.length, reflections.intensity, rotation, wavelength, (reach, length, _DAMPING)
+        )
+        chosen = np.flatnonzero(strength >= 0)
+        if len(chosen) > most:
+            chosen = np.sort(chosen[np.argsort(-strength[chosen], kind="stable")[:most]])
         return cls(reflections.hkl[chosen], reflections.g[chosen], reflections.intensity[chosen])
 
     def with_incident(self) -> Beams:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,12 +37,12 @@ class Reflections:
     g: NDArray[np.float64]
     amplitude: NDArray[np.complex128]
 
-    @property
+    @cached_property
     def length(self) -> NDArray[np.float64]:
         """(N,) |g| = 1/d in 1/Å."""
         return np.asarray(np.linalg.norm(self.g, axis=1), np.float64)
 
-    @property
+    @cached_property
     def intensity(self) -> NDArray[np.float64]:
         """(N,) |F|² in Å²."""
         return np.abs(self.amplitude) ** 2
