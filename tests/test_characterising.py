@@ -110,6 +110,27 @@ def test_export_of_a_crystal_map(place, tmp_path):
     assert "Gold" in orix.load(str(tmp_path / "orientations.h5")).phases.names
 
 
+def test_exports_hold_orientations_of_positions_unless_those_of_domains_are_asked_for(place, out, tmp_path):
+    orix = pytest.importorskip("orix.io")
+    command = ["export", str(place / "out"), "--to", "ang", "--to", "crystalmap", "-o"]
+    for name, option in (("positions", []), ("domains", ["--orientations", "domains"])):
+        result = CliRunner().invoke(app, [*command, str(tmp_path / name), *option])
+        assert result.exit_code == 0, result.output
+    labels = out.domains.labels[out.domains.labels > 0]
+    for file, accuracy in (("orientations.ang", 3e-5), ("orientations.h5", 1e-6)):
+        own, shared = (
+            np.swapaxes(orix.load(str(tmp_path / name / file))["indexed"].rotations.to_matrix(), 1, 2)
+            for name in ("positions", "domains")
+        )
+        np.testing.assert_allclose(shared, out.orientations.rotation[labels - 1], atol=accuracy)
+        maps = out.position_maps
+        measured = maps.oriented[out.domains.labels > 0]
+        np.testing.assert_allclose(own[measured], maps.rotation[maps.oriented], atol=accuracy)
+        np.testing.assert_array_equal(own[~measured], shared[~measured])
+    with pytest.raises(clustem.InputError, match="orientations: expected one of positions, domains; got 'grains'"):
+        clustem.export(out, to="ang", orientations="grains")
+
+
 def test_without_a_crystal_the_lattices_are_strained(place, tmp_path, monkeypatch):
     monkeypatch.setattr("clustem.reporting.render_report", lambda _: "")  # other tests draw it
     command = ["run", str(place / "scan.npy"), "-o", str(tmp_path / "out"), "--labels", str(place / "labels.npy")]
@@ -119,7 +140,7 @@ def test_without_a_crystal_the_lattices_are_strained(place, tmp_path, monkeypatc
     found = clustem.open_results(tmp_path / "out")
     assert found.orientations is None
     assert found.peaks.unit == "px"
-    assert found.strain.e_xx[0] == 0
+    assert found.strain.e_xx[0] == pytest.approx(0, abs=1e-12)
     assert found.position_maps.measured[:, :9].all()
     with pytest.raises(clustem.InputError, match="ang, ctf, crystalmap need orientations"):
         clustem.export(found, to="ctf")

@@ -32,6 +32,7 @@ from clustem.scan import Scan
 logger = logging.getLogger(__name__)
 
 FOLDER = "exports"
+_ORIENTATIONS = ("positions", "domains")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def export(
     *,
     to: str | Sequence[str],
     output: str | Path | None = None,
+    orientations: str = "positions",
     scan: Any = None,
     force: bool = False,
 ) -> list[Path]:
@@ -93,6 +95,9 @@ def export(
         are possible.
     output : path, optional
         The folder to write into, `exports` in the results folder by default. It may exist.
+    orientations : "positions" or "domains"
+        What maps of orientations hold, where the results have both (`per_position`): that of each position, or that of
+        its domain, which is also taken where a position has none of its own.
     scan : as for :func:`clustem.open_scan`, optional
         Needed for dark fields only, and only if the recipe in the results folder does not lead to it.
     force : bool
@@ -106,7 +111,8 @@ def export(
     Raises
     ------
     InputError
-        If `to` is unknown, orientations are needed and there are none, or the scan is needed and cannot be opened.
+        If `to` or `orientations` is unknown, orientations are needed and there are none, or the scan is needed and
+        cannot be opened.
     OutputError
         If files exist or cannot be written. Then nothing is written.
 
@@ -123,7 +129,7 @@ def export(
     ...     [path.name for path in clustem.export(results, to=["emd", "geojson"], output=folder)]
     ['arrays.emd.h5', 'averages.emd.h5', 'outlines.geojson', 'outlines_smooth.geojson']
     """
-    _check(to)
+    _check(to, orientations)
     found = results if isinstance(results, Results) else open_results(results)
     chosen = _chosen(to, found)
     target = _folder(found, output)
@@ -131,11 +137,12 @@ def export(
     if chosen == ["dark-fields"] and not found.domains.number:
         raise InputError("to: dark fields are made for every domain, but there is none in these results")
     opened = _scan_of(found, scan) if "dark-fields" in chosen and found.domains.number else None
+    painted = replace(found, position_maps=None) if orientations == "domains" else found
     with added_files(target, force=force) as folder:
         for choice in chosen:
             write = _TARGETS[choice].write
             if write is not None:
-                write(found, folder)
+                write(painted if _TARGETS[choice].oriented else found, folder)
             elif opened is not None:
                 images = dark_fields(opened, found.averages, survey=found.survey)
                 write_dark_fields(found, images, folder)
@@ -144,12 +151,14 @@ def export(
     return [target / name for name in names]
 
 
-def _check(to: str | Sequence[str]) -> None:
+def _check(to: str | Sequence[str], orientations: str) -> None:
     wanted = _wanted(to)
     unknown = [name for name in wanted if name != "all" and name not in _TARGETS]
     if unknown or not wanted:
         got = repr(unknown[0]) if unknown else "nothing"
         raise InputError(f"to: expected one or more of {', '.join(_TARGETS)}, all; got {got}")
+    if orientations not in _ORIENTATIONS:
+        raise InputError(f"orientations: expected one of {', '.join(_ORIENTATIONS)}; got {orientations!r}")
 
 
 def _wanted(to: str | Sequence[str]) -> list[str]:

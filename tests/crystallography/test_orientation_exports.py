@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from clustem import InputError, Orientations
 from clustem.crystallography.orientation_exports import (
     orientation_table,
     oxford_axes,
-    phase_numbers,
+    save_crystal_map,
     to_ang,
     to_csv,
     to_ctf,
@@ -16,6 +18,7 @@ from clustem.crystallography.orientation_exports import (
 from clustem.crystallography.rotations import from_rotation_vector
 
 from .examples import crystal
+from .test_oriented_map import maps_of
 
 LABELS = np.array([[1, 2, 0], [3, 3, 4]])
 TURN = from_rotation_vector([0, 0, np.deg2rad(20)])
@@ -93,17 +96,12 @@ def test_csv_and_table(found: Orientations) -> None:
         table.loc[2, ["beam_x", "beam_y", "beam_z"]].astype(float), TILT.T @ [0, 0, 1], atol=1e-12
     )
     assert to_csv(found).splitlines()[4].startswith("4,,True,,,")
-    assert phase_numbers(found).tolist() == [1, 2, 3, 0]
 
 
-def test_orix_reads_what_is_written(found: Orientations, tmp_path: object) -> None:
-    from pathlib import Path
-
+def test_orix_reads_what_is_written(found: Orientations, tmp_path: Path) -> None:
     from orix import io
 
-    from clustem.crystallography.orientation_exports import save_crystal_map
-
-    folder = Path(str(tmp_path))
+    folder = tmp_path
     save_crystal_map(folder / "map.h5", found, LABELS, step_nm=2)
     (folder / "map.ang").write_text(to_ang(found, LABELS, step_nm=2))
     (folder / "map.ctf").write_text(to_ctf(found, LABELS, step_nm=2))
@@ -117,6 +115,30 @@ def test_orix_reads_what_is_written(found: Orientations, tmp_path: object) -> No
     oxford = io.load(str(folder / "map.ctf"))
     assert oxford.phases.names[-3:] == ["Au", "Ti", "TiO2"]
     np.testing.assert_allclose(oxford["indexed"].rotations[0].to_matrix()[0], TURN.T, atol=1e-4)
+
+
+def test_orix_reads_positions_where_they_were_measured(found: Orientations, tmp_path: Path) -> None:
+    from orix import io
+
+    bent = from_rotation_vector([0.02, -0.01, 0.03])
+    own = np.full((2, 3, 3, 3), np.nan)
+    own[0, 1], own[1, 0] = bent, bent @ TILT  # of titanium and of rutile; not of gold, nor of the other of rutile
+    positions = maps_of(own)
+    save_crystal_map(tmp_path / "map.h5", found, LABELS, positions=positions)
+    (tmp_path / "map.ang").write_text(to_ang(found, LABELS, positions=positions))
+    (tmp_path / "map.ctf").write_text(to_ctf(found, LABELS, positions=positions))
+    expected = [TURN, bent, bent @ TILT, TILT]
+    for name, accuracy in (("map.h5", 1e-6), ("map.ang", 2e-5), ("map.ctf", 2e-5)):
+        crystal_map = io.load(str(tmp_path / name))["indexed"]
+        matrices = crystal_map.rotations.to_matrix().copy()
+        if name == "map.ctf":  # Oxford's X ∥ a* is 30° from a in titanium
+            matrices[1] = from_rotation_vector([0, 0, np.pi / 6]) @ matrices[1]
+        np.testing.assert_allclose(matrices, np.swapaxes(expected, 1, 2), atol=accuracy)
+    stored = io.load(str(tmp_path / "map.h5"))
+    assert stored.prop["averaged"].tolist() == [0, 5, 0, 5, 0, 0]
+    np.testing.assert_allclose(stored.prop["score"][:5], [1, 0.7, np.nan, 0.7, 0.8])
+    errors = [0.2, np.hypot(0.2 * 0.9, 0.3), np.nan, np.hypot(0.2 * 0.8, 0.3), 0.2 * 0.8]
+    np.testing.assert_allclose(stored.prop["angle_error_out_of_plane_deg"][:5], errors)
 
 
 @pytest.mark.parametrize("labels", [np.array([[5]]), np.array([[-1]]), np.array([1]), np.array([[1.5]])])

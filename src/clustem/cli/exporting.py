@@ -23,6 +23,12 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write into; left out, RESULTS/exports.")
     ] = None,
+    orientations: Annotated[
+        str,
+        typer.Option(
+            help="ang, ctf, crystalmap: of positions, where a run with --per-position measured them, or of domains."
+        ),
+    ] = "positions",
     scan: Annotated[
         str | None, typer.Option(help="The scan, for dark-fields, if it is not where the recipe says.")
     ] = None,
@@ -35,6 +41,6 @@ def export(
         import clustem
 
         with progress(shown=not quiet):
-            written = clustem.export(results, to=to, output=output, scan=scan, force=force)
+            written = clustem.export(results, to=to, output=output, orientations=orientations, scan=scan, force=force)
         for path in written if not quiet else ():
             console.print(str(path), highlight=False, markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from clustem.crystallography.crystals import Crystal
 from clustem.crystallography.orientations import Orientations
-from clustem.crystallography.rotations import to_euler_deg
+from clustem.crystallography.oriented_map import OrientedMap, oriented_map
+from clustem.crystallography.position_maps import PositionMaps
+from clustem.crystallography.rotations import to_euler_deg, to_quaternion
 from clustem.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +40,13 @@ _EDAX = {
 }
 
 
-def to_ang(orientations: Orientations, labels: ArrayLike, *, step_nm: float | tuple[float, float] = 1.0) -> str:
+def to_ang(
+    orientations: Orientations,
+    labels: ArrayLike,
+    *,
+    step_nm: float | tuple[float, float] = 1.0,
+    positions: PositionMaps | None = None,
+) -> str:
     """Return an orientation map as an EDAX .ang file.
 
     Parameters
@@ -47,6 +56,8 @@ def to_ang(orientations: Orientations, labels: ArrayLike, *, step_nm: float | tu
         Domain of every position; 0 = none.
     step_nm : float or (y, x) pair
         Distance of neighbouring positions in nm. They are written in µm, as such files have them.
+    positions : PositionMaps, optional
+        Where it has an orientation, that one is written; elsewhere, and without it, that of the domain.
 
     Returns
     -------
@@ -55,29 +66,30 @@ def to_ang(orientations: Orientations, labels: ArrayLike, *, step_nm: float | tu
     Raises
     ------
     InputError
-        If labels do not fit, or the step is not positive.
+        If labels or positions do not fit, or the step is not positive.
 
     Notes
     -----
     Bunge angles in radians, in the frames of `Orientations.rotation`: x right, y down and z into the page in the
-    sample; e1 ∥ a and e3 ∥ c* in the crystal. Image quality is `explained`, confidence index `probability`, fit the
-    tilt error; positions without an orientation have phase 0 and a confidence of −1.
+    sample; e1 ∥ a and e3 ∥ c* in the crystal. Image quality is `explained` and confidence index `probability` of the
+    domain, fit the tilt error; positions without an orientation have phase 0 and a confidence of −1.
     """
-    labels = _checked(orientations, labels)
+    shown = oriented_map(orientations, labels, positions)
     step = _steps(step_nm)
-    lines = [_ang_header(orientations, labels.shape, step)]
-    euler = np.nan_to_num(np.deg2rad(orientations.euler_deg), nan=4 * np.pi)
-    phase = phase_numbers(orientations)
-    quality, confidence = np.nan_to_num(orientations.explained), np.nan_to_num(orientations.probability, nan=-1.0)
-    fit = np.nan_to_num(orientations.angle_error_out_of_plane_deg, nan=180.0, posinf=180.0)
-    for y, x in np.ndindex(labels.shape):
-        i = labels[y, x] - 1
-        known = i >= 0 and phase[i] > 0
-        angles = euler[i] if known else (4 * np.pi,) * 3
-        numbers = (quality[i], confidence[i], fit[i]) if known else (0.0, -1.0, 180.0)
+    lines = [_ang_header(orientations, shown.labels.shape, step)]
+    euler = np.full((*shown.labels.shape, 3), 4 * np.pi)
+    euler[shown.known] = np.deg2rad(to_euler_deg(shown.rotation[shown.known]))
+    numbers = (
+        np.where(shown.known, np.nan_to_num(shown.of_domains(orientations.explained, 0)), 0.0),
+        np.where(shown.known, np.nan_to_num(shown.of_domains(orientations.probability, -1), nan=-1.0), -1.0),
+        np.where(shown.known, np.nan_to_num(shown.tilt_error_deg, nan=180.0, posinf=180.0), 180.0),
+    )
+    for y, x in np.ndindex(shown.labels.shape):
+        first, middle, last = euler[y, x]
+        quality, confidence, fit = (values[y, x] for values in numbers)
         lines.append(
-            f"{angles[0]:9.5f} {angles[1]:9.5f} {angles[2]:9.5f} {x * step[1] / 1000:12.6f} {y * step[0] / 1000:12.6f} "
-            f"{numbers[0]:8.3f} {numbers[1]:6.3f} {phase[i] if known else 0:2d} {1:6d} {numbers[2]:8.3f}"
+            f"{first:9.5f} {middle:9.5f} {last:9.5f} {x * step[1] / 1000:12.6f} {y * step[0] / 1000:12.6f} "
+            f"{quality:8.3f} {confidence:6.3f} {shown.phase[y, x]:2d} {1:6d} {fit:8.3f}"
         )
     return "\n".join(lines) + "\n"
 
@@ -109,7 +121,13 @@ def _ang_header(orientations: Orientations, shape: tuple[int, ...], step: tuple[
     return "\n".join(lines)
 
 
-def to_ctf(orientations: Orientations, labels: ArrayLike, *, step_nm: float | tuple[float, float] = 1.0) -> str:
+def to_ctf(
+    orientations: Orientations,
+    labels: ArrayLike,
+    *,
+    step_nm: float | tuple[float, float] = 1.0,
+    positions: PositionMaps | None = None,
+) -> str:
     """Return an orientation map as an Oxford (HKL) .ctf file.
 
     Parameters, results and errors are those of :func:`to_ang`.
@@ -120,28 +138,27 @@ def to_ctf(orientations: Orientations, labels: ArrayLike, *, step_nm: float | tu
     b: in a hexagonal crystal turned by 30° about c against e1 ∥ a. The sample's are those of `Orientations.rotation`.
     Band contrast is 255 · `explained`, MAD the tilt error; positions without an orientation have phase 0.
     """
-    labels = _checked(orientations, labels)
+    shown = oriented_map(orientations, labels, positions)
     step = _steps(step_nm)
-    euler, phase = _ctf_euler(orientations), phase_numbers(orientations)
-    deviation = np.nan_to_num(orientations.angle_error_out_of_plane_deg, posinf=180.0)
-    contrast = np.rint(255 * np.nan_to_num(orientations.explained)).astype(int)
-    lines = [_ctf_header(orientations, labels.shape, step)]
-    for y, x in np.ndindex(labels.shape):
-        i = labels[y, x] - 1
+    euler = _ctf_euler(shown, orientations.crystals)
+    deviation = np.nan_to_num(shown.tilt_error_deg, posinf=180.0)
+    contrast = np.rint(255 * np.nan_to_num(shown.of_domains(orientations.explained, 0))).astype(int)
+    lines = [_ctf_header(orientations, shown.labels.shape, step)]
+    for y, x in np.ndindex(shown.labels.shape):
         place = f"{x * step[1] / 1000:.6f}\t{y * step[0] / 1000:.6f}"
-        if i < 0 or phase[i] == 0:
+        if not shown.known[y, x]:
             lines.append(f"0\t{place}\t0\t3\t0.0000\t0.0000\t0.0000\t0.0000\t0\t0")
             continue
-        angles = "\t".join(f"{value:.4f}" for value in euler[i])
-        lines.append(f"{phase[i]}\t{place}\t8\t0\t{angles}\t{deviation[i]:.4f}\t{contrast[i]}\t255")
+        angles = "\t".join(f"{value:.4f}" for value in euler[y, x])
+        lines.append(f"{shown.phase[y, x]}\t{place}\t8\t0\t{angles}\t{deviation[y, x]:.4f}\t{contrast[y, x]}\t255")
     return "\n".join(lines) + "\n"
 
 
-def _ctf_euler(orientations: Orientations) -> Array:
-    euler = np.zeros((orientations.number, 3))
-    for i in np.flatnonzero(orientations.found):
-        crystal = orientations.crystal_of(str(orientations.phase[i]))
-        euler[i] = to_euler_deg(orientations.rotation[i] @ oxford_axes(crystal))
+def _ctf_euler(shown: OrientedMap, crystals: Sequence[Crystal]) -> Array:
+    euler = np.zeros((*shown.labels.shape, 3))
+    for number, crystal in enumerate(crystals, 1):
+        here = shown.phase == number
+        euler[here] = to_euler_deg(shown.rotation[here] @ oxford_axes(crystal))
     return euler
 
 
@@ -178,55 +195,68 @@ def _ctf_header(orientations: Orientations, shape: tuple[int, ...], step: tuple[
     return "\n".join([*lines, "Phase\tX\tY\tBands\tError\tEuler1\tEuler2\tEuler3\tMAD\tBC\tBS"])
 
 
-def to_crystal_map(orientations: Orientations, labels: ArrayLike, *, step_nm: float | tuple[float, float] = 1.0) -> Any:
+def to_crystal_map(
+    orientations: Orientations,
+    labels: ArrayLike,
+    *,
+    step_nm: float | tuple[float, float] = 1.0,
+    positions: PositionMaps | None = None,
+) -> Any:
     """Return an orientation map as an orix CrystalMap, in nm, with the numbers of each position as properties.
 
     Parameters and errors are those of :func:`to_ang`. Positions without an orientation are not indexed (phase −1).
-    `orix.io.save` writes it as HDF5.
+    The property `averaged` is the number of patterns that an orientation of a position's own is from, 0 where it is
+    that of the domain. `orix.io.save` writes it as HDF5.
     """
     from diffpy.structure import Lattice, Structure
     from orix.crystal_map import CrystalMap, Phase, PhaseList
     from orix.quaternion import Rotation
 
-    labels = _checked(orientations, labels)
+    shown = oriented_map(orientations, labels, positions)
     step = _steps(step_nm)
-    y, x = (v.ravel() for v in np.indices(labels.shape))
-    domain = labels.ravel() - 1
-    known = (domain >= 0) & np.append(orientations.found, False)[domain]
-    quaternion = np.tile([1.0, 0.0, 0.0, 0.0], (domain.size, 1))
-    quaternion[known] = orientations.quaternion[domain[known]]
-    phase = np.full(domain.size, -1)
-    phase[known] = phase_numbers(orientations)[domain[known]] - 1
+    y, x = (v.ravel() for v in np.indices(shown.labels.shape))
+    known = shown.known.ravel()
+    quaternion = np.tile([1.0, 0.0, 0.0, 0.0], (known.size, 1))
+    quaternion[known] = to_quaternion(shown.rotation[shown.known])
     phases = [
         Phase(crystal.name, space_group=crystal.space_group_number, structure=Structure(lattice=Lattice(*crystal.cell)))
         for crystal in orientations.crystals
     ]
-    names = (
-        "score",
-        "probability",
-        "reliability",
-        "explained",
-        "angle_error_out_of_plane_deg",
-        "thickness_nm",
-        "scale",
-    )
-    properties = {name: np.append(getattr(orientations, name), np.nan)[domain] for name in names}
     return CrystalMap(
         rotations=Rotation(quaternion),
-        phase_id=phase,
+        phase_id=shown.phase.ravel() - 1,
         x=x * step[1],
         y=y * step[0],
         phase_list=PhaseList(phases=phases, ids=list(range(len(phases)))),
-        prop=properties | {"label": domain + 1, "ambiguous": np.append(orientations.ambiguous, True)[domain]},
+        prop=_properties(orientations, shown),
         scan_unit="nm",
     )
 
 
+def _properties(orientations: Orientations, shown: OrientedMap) -> dict[str, NDArray[Any]]:
+    """Return the numbers of each position by name, flat."""
+    names = ("probability", "reliability", "explained", "thickness_nm", "scale")
+    properties: dict[str, NDArray[Any]] = {
+        "score": shown.score,
+        "angle_error_out_of_plane_deg": shown.tilt_error_deg,
+        **{name: shown.of_domains(getattr(orientations, name), np.nan) for name in names},
+        "label": shown.labels,
+        "ambiguous": shown.of_domains(orientations.ambiguous, 1) > 0,
+        "averaged": shown.averaged,
+    }
+    return {name: values.ravel() for name, values in properties.items()}
+
+
 def save_crystal_map(
-    path: str | Path, orientations: Orientations, labels: ArrayLike, *, step_nm: float | tuple[float, float] = 1.0
+    path: str | Path,
+    orientations: Orientations,
+    labels: ArrayLike,
+    *,
+    step_nm: float | tuple[float, float] = 1.0,
+    positions: PositionMaps | None = None,
 ) -> None:
     """Write an orientation map as an orix HDF5 file; see :func:`to_crystal_map`. A file of that name is replaced."""
-    crystal_map = to_crystal_map(orientations, labels, step_nm=step_nm)
+    crystal_map = to_crystal_map(orientations, labels, step_nm=step_nm, positions=positions)
     from orix import io
 
     io.save(str(path), crystal_map, overwrite=True)
@@ -255,21 +285,6 @@ def orientation_table(orientations: Orientations) -> pd.DataFrame:
 def to_csv(orientations: Orientations) -> str:
     """Return :func:`orientation_table` as comma-separated text; empty where there is no number."""
     return str(orientation_table(orientations).to_csv(index=False, lineterminator="\n", float_format="%.8g"))
-
-
-def phase_numbers(orientations: Orientations) -> NDArray[np.int64]:
-    """Return the number of each domain's crystal, 1 … n in the order of `crystals`; 0 where there is none."""
-    number = {crystal.name: i for i, crystal in enumerate(orientations.crystals, 1)}
-    return np.array([number.get(name, 0) for name in orientations.phase.tolist()], np.int64)
-
-
-def _checked(orientations: Orientations, labels: ArrayLike) -> NDArray[np.int64]:
-    array = np.asarray(labels)
-    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer):
-        raise InputError(f"labels: expected integers (scan_y, scan_x), got {array.dtype} of shape {array.shape}")
-    if array.size and (array.min() < 0 or array.max() > orientations.number):
-        raise InputError(f"labels: expected 0 to {orientations.number}, got {array.min()} to {array.max()}")
-    return array.astype(np.int64)
 
 
 def _steps(step_nm: float | tuple[float, float]) -> tuple[float, float]:
