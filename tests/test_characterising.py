@@ -1,8 +1,10 @@
 """Crystallography as a part of a run."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from typer.testing import CliRunner
@@ -89,15 +91,37 @@ def test_the_recipe_gives_the_same_bytes_also_elsewhere(place, out):
 
 def test_tables_of_the_folder(place, out):
     rows = {path.name: path.read_text().splitlines() for path in (place / "out").glob("*.csv")}
-    assert set(rows) == {"domains.csv", "peaks.csv", "orientations.csv", "candidates.csv"}
+    assert set(rows) == {"domains.csv", "peaks.csv", "orientations.csv", "candidates.csv", "boundaries.csv"}
     assert len(rows["peaks.csv"]) == 1 + len(out.peaks.table)
     assert len(rows["candidates.csv"]) == 1 + len(out.orientations.candidates)
     assert rows["orientations.csv"][1].startswith("1,Gold,")
+    assert rows["boundaries.csv"][0].startswith("label,neighbour,edges,length_positions,length_nm,phase,")
+    assert len(rows["boundaries.csv"]) == 1  # unassigned positions are between the two
+
+
+def test_the_table_of_boundaries_comes_back(out, tmp_path):
+    domains = replace(out.domains, labels=np.repeat([[1] * 10 + [2] * 10], 4, axis=0).astype(np.int32))
+    clustem.export(replace(out, domains=domains), to="csv", output=tmp_path)
+    (row,) = pd.read_csv(tmp_path / "boundaries.csv", keep_default_na=False).to_dict("records")
+    (expected,) = clustem.misorientation_table(out.orientations, domains).to_dict("records")
+    assert (row["label"], row["neighbour"], row["edges"]) == (1, 2, 4)
+    assert row["length_nm"] == pytest.approx(4 * out.domains.calibration.scan_step_nm, rel=0.2)  # it ends at the edge
+    assert row["coincidence"] == expected["coincidence"]
+    for name in ("misorientation_deg", "misorientation_error_deg", "axis_x", "axis_y", "axis_z"):
+        assert row[name] == pytest.approx(expected[name], rel=1e-5)
 
 
 def test_exports_of_orientations(place, out, tmp_path):
     written = clustem.export(place / "out", to=["ang", "ctf", "csv"], output=tmp_path)
-    names = ["candidates.csv", "domains.csv", "orientations.ang", "orientations.csv", "orientations.ctf", "peaks.csv"]
+    names = [
+        "boundaries.csv",
+        "candidates.csv",
+        "domains.csv",
+        "orientations.ang",
+        "orientations.csv",
+        "orientations.ctf",
+        "peaks.csv",
+    ]
     assert [path.name for path in written] == names
     rows = (tmp_path / "orientations.ctf").read_text().splitlines()
     assert len(rows) == out.domains.labels.size + 1 + rows.index(next(row for row in rows if row.startswith("Phase\t")))

@@ -67,6 +67,7 @@ def test_twins_by_hand(angle: float, axis: tuple[int, int, int], name: str) -> N
     table = misorientation_table(oriented([first, second], ["Au", "Au"], gold), domains([[1, 1, 2, 2]], 0.5))
     row = table.iloc[0]
     assert (row["label"], row["neighbour"], row["edges"]) == (1, 2, 1)
+    assert row["length_nm"] == pytest.approx(0.5 * row["length_positions"])
     assert row["misorientation_deg"] == pytest.approx(angle, abs=1e-3)
     unit = np.array(axis) / np.linalg.norm(axis)
     np.testing.assert_allclose(row[["axis_x", "axis_y", "axis_z"]].to_numpy(float), unit, atol=1e-5)

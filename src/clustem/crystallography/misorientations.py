@@ -27,13 +27,13 @@ _TIE = 1e-9  # traces that differ by less belong to the same angle
 def misorientation_table(orientations: Orientations, domains: Domains) -> pd.DataFrame:
     """Return one row for every two domains that have edges of positions in common.
 
-    Columns: `label`, `neighbour`, the lower label first; `edges`, how many edges of positions they share; `length` of
-    the boundary in positions, and `length_nm` (calibrated scans); `phase`, `neighbour_phase`, empty where there is
-    none; `misorientation_deg`, the smallest angle that symmetry allows, NaN between phases and where an orientation
-    is missing; `misorientation_error_deg`, its standard error; `axis_x`, `axis_y`, `axis_z`, the unit vector along
-    the axis of that rotation, in Cartesian crystal axes, of those that symmetry makes equal the one nearest to e1,
-    then to e2; `coincidence`, for example ``"Σ3"``, and `coincidence_deviation_deg`; `ambiguous`, whether one of the
-    two orientations is.
+    Columns: `label`, `neighbour`, the lower label first; `edges`, how many edges of positions they share;
+    `length_positions` of the boundary, and `length_nm` (calibrated scans); `phase`, `neighbour_phase`, empty where
+    there is none; `misorientation_deg`, the smallest angle that symmetry allows, NaN between phases and where an
+    orientation is missing; `misorientation_error_deg`, its standard error; `axis_x`, `axis_y`, `axis_z`, the unit
+    vector along the axis of that rotation, in Cartesian crystal axes, of those that symmetry makes equal the one
+    nearest to e1, then to e2; `coincidence`, for example ``"Σ3"``, and `coincidence_deviation_deg`; `ambiguous`,
+    whether one of the two orientations is.
 
     Parameters
     ----------
@@ -83,7 +83,12 @@ def misorientation_table(orientations: Orientations, domains: Domains) -> pd.Dat
     step = domains.calibration.scan_step_yx_nm
     pairs, edges, length = boundary_lengths(domains.labels)
     rows = [_row(orientations, first - 1, second - 1) for first, second in pairs.tolist()]
-    columns: dict[str, Any] = {"label": pairs[:, 0], "neighbour": pairs[:, 1], "edges": edges, "length": length}
+    columns: dict[str, Any] = {
+        "label": pairs[:, 0],
+        "neighbour": pairs[:, 1],
+        "edges": edges,
+        "length_positions": length,
+    }
     if step is not None:
         columns["length_nm"] = boundary_lengths(domains.labels, step)[2]
     phase = np.append(orientations.phase, "")

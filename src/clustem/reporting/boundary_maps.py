@@ -117,7 +117,7 @@ def _name_coincidences(axes: Axes, table: pd.DataFrame, edges: NDArray[np.float6
     """Write the names of coincidences at the middle of their boundaries, the longest ones first."""
     named = table[(table["coincidence"] != "") & (table["edges"] >= _LEAST_EDGES)]
     halo = [withStroke(linewidth=2, foreground="white")]
-    for row in named.sort_values("length", ascending=False, kind="stable").index[:_MOST_NAMES]:
+    for row in named.sort_values("length_positions", ascending=False, kind="stable").index[:_MOST_NAMES]:
         middles = edges[rows == row].mean(axis=1)
         x, y = middles[np.argmin(((middles - middles.mean(axis=0)) ** 2).sum(axis=1))]
         name = str(table.loc[row, "coincidence"])
@@ -154,7 +154,7 @@ def plot_misorientation_histogram(sheet: Sheet, table: pd.DataFrame) -> Figure:
     axes = figure.add_subplot()
     axes.set_title("Misorientation" if sheet.ticks else "", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    name = "length_nm" if "length_nm" in table else "length"
+    name = "length_nm" if "length_nm" in table else "length_positions"
     known = table[np.isfinite(table["misorientation_deg"])]
     high = max(30.0, float(known["misorientation_deg"].max())) if len(known) else 30.0
     bins = np.arange(0.0, high + 1.01 * _BIN_DEG, _BIN_DEG)  # 60° is a usual angle, not to be lost at an edge

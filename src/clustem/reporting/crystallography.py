@@ -146,7 +146,7 @@ def _boundaries(table: pd.DataFrame) -> Iterator[str]:
     if not len(known):
         yield f"{_amount(len(table), 'boundary')}, none of them between two orientations of one phase."
         return
-    name, unit = ("length_nm", "nm") if "length_nm" in known else ("length", "positions")
+    name, unit = ("length_nm", "nm") if "length_nm" in known else ("length_positions", "positions")
     length = f"{known[name].sum():.3g} {unit}"
     yield f"{_amount(len(known), 'boundary')} between two orientations of one phase, {length} long."
     named = known[known["coincidence"] != ""].groupby("coincidence", sort=False)[name].agg(["size", "sum"])
@@ -204,10 +204,10 @@ def _longest(table: pd.DataFrame | None) -> dict[str, list[str]]:
     if table is None:
         return {}
     known = table[np.isfinite(table["misorientation_deg"])]
-    known = known.sort_values("length", ascending=False, kind="stable").head(BOUNDARY_ROWS)
+    known = known.sort_values("length_positions", ascending=False, kind="stable").head(BOUNDARY_ROWS)
     if not len(known):
         return {}
-    name, unit = ("length_nm", "nm") if "length_nm" in known else ("length", "positions")
+    name, unit = ("length_nm", "nm") if "length_nm" in known else ("length_positions", "positions")
     angles = zip(known["misorientation_deg"], known["misorientation_error_deg"], strict=True)
     axes = known[["axis_x", "axis_y", "axis_z"]].to_numpy(np.float64).tolist()
     names = zip(known["coincidence"], known["coincidence_deviation_deg"], strict=True)

@@ -141,7 +141,7 @@ def _put_in_place(temporary: Path, target: Path, force: bool, replaced: Path) ->
 
 
 def write_tables(results: Results, folder: Path) -> None:
-    """Write `results.h5`, `domains.csv`, `labels.tif` and `outlines.geojson` into an existing folder."""
+    """Write `results.h5`, the tables as CSV, `labels.tif` and `outlines.geojson` into an existing folder."""
     save_results(results, folder / FILE_NAME)
     write_csv(results, folder)
     write_labels(results, folder)
