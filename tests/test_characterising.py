@@ -190,6 +190,9 @@ def test_no_domains_no_peaks(place, calibration):
         ({"probe": "spot:-1"}, "probe sigma: expected a positive number of px"),
         ({"probe": Probe.spot(1.0)}, "expected a vacuum pattern, its file"),
         ({"strain_reference": "best"}, "strain_reference: expected 'crystal', 'median' or a label, got 'best'"),
+        ({"strain_reference": 0}, "strain_reference: expected 'crystal', 'median' or a label, got '0'"),
+        ({"strain_reference": "-1"}, "strain_reference: expected 'crystal', 'median' or a label, got '-1'"),
+        ({"strain_reference": 1.5}, "strain_reference: expected 'crystal', 'median' or a label, got '1.5'"),
         ({"strain_reference": "ideal"}, "strain_reference: 'crystal' needs a crystal"),
         ({"precession_deg": 1.0}, "precession_deg: .* there is none; give --crystal"),
         ({"per_position": True}, "per_position: .* there is none"),
@@ -200,6 +203,19 @@ def test_what_cannot_be_used_is_found_before_the_first_read(place, options, mess
     monkeypatch.setattr("clustem.pipeline.survey_scan", None)
     with pytest.raises(clustem.InputError, match=message):
         clustem.run(place / "scan.npy", labels=place / "labels.npy", **options)
+
+
+def test_a_reference_that_is_no_domain_is_found_before_averages_are_made(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("clustem.pipeline.average", None)
+    command = ["run", str(place / "scan.npy"), "-o", str(tmp_path / "out"), "--labels", str(place / "labels.npy")]
+    result = CliRunner().invoke(app, [*command, "--strain-reference", "3"])
+    assert result.exit_code == 2
+    text = " ".join(result.output.split())
+    assert "strain_reference: expected a label from 1 to 2, as there are 2 domains, got 3; look" in text
+    assert list(tmp_path.iterdir()) == []
+    one = np.minimum(np.load(place / "labels.npy"), 1)
+    with pytest.raises(clustem.InputError, match="expected a label 1, as there is one domain, got 2"):
+        clustem.run(place / "scan.npy", labels=one, strain_reference=2)
 
 
 def test_the_energy_is_asked_for(place):

@@ -110,6 +110,17 @@ def plan_of(recipe: Recipe, scan: Scan, *, crystal: Any, probe: Any, folder: str
     )
 
 
+def check_reference(plan: Plan, domains: Domains) -> None:
+    """Raise InputError if strain is to be relative to a domain that there is not; without any, there is no strain."""
+    number = domains.number
+    if number and isinstance(plan.reference, int) and plan.reference > number:
+        labels = f"from 1 to {number}, as there are {number} domains" if number > 1 else "1, as there is one domain"
+        raise InputError(
+            f"strain_reference: expected a label {labels}, got {plan.reference}; look the labels up in the report of a "
+            "run without this option"
+        )
+
+
 def characterise(
     plan: Plan, scan: Scan, domains: Domains, averages: Averages, survey: Survey, mask: NDArray[np.bool_]
 ) -> Findings:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from clustem.averaging import average
 from clustem.calibration import Calibration
-from clustem.characterising import Findings, Plan, characterise, plan_of
+from clustem.characterising import Findings, Plan, characterise, check_reference, plan_of
 from clustem.crystallography import Crystal
 from clustem.errors import InputError, MissingFileError
 from clustem.formats import checked_dtype, open_scan
@@ -246,6 +246,8 @@ def _compute(job: _Job) -> Results:
         survey=found,
     )
     logger.info("segmentation: domains: %d; %s", domains.number, domains.reason)
+    if job.plan is not None:
+        check_reference(job.plan, domains)
     averages = average(scan, domains, survey=found, centre=recipe.centre)
     findings = Findings()
     if job.plan is not None:
