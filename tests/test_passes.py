@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clustem.errors import InputError
-from clustem.passes import Execution, execution, in_threads, rows_per_block, run_pass
+from clustem.passes import Execution, column_parts, execution, in_threads, rows_per_block, run_pass
 from clustem.scan import Scan
 
 _MIB = 2**20
@@ -246,6 +246,76 @@ def test_of_rows_larger_than_the_budget_only_one_block_is_held(memory, held):
         run_pass(replace(source, reader=reader), ignore, stage="test", below=1)
         run_pass(replace(source, reader=reader, filler=fill), process, stage="test", below=1)
     assert len(buffers) == held
+
+
+def numbered(height, width, *, filled, chunk=1):
+    """A scan of 256×256 uint8 pixels whose values are the numbers of the positions, and the columns read of it."""
+    shape, reads = (height, width, 256, 256), []
+    numbers = np.arange(height * width, dtype=np.uint8).reshape(height, width, 1, 1)
+    rows = np.broadcast_to(numbers, shape)
+
+    def narrow(first, last):
+        def read(start, stop):
+            reads.append((start, stop, first, last))
+            return rows[start:stop, first:last]
+
+        def fill(start, stop, out):
+            out[...] = read(start, stop)
+
+        return read, fill if filled else None
+
+    reader, filler = narrow(0, width)
+    scan = Scan(shape, np.dtype(np.uint8), reader, filler=filler, narrow=narrow, columns_per_chunk=chunk)
+    return scan, reads
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    height=st.integers(1, 6),
+    width=st.integers(1, 40),
+    halo=st.tuples(*[st.integers(0, 2)] * 3),
+    memory=st.integers(_MIB, 6 * _MIB),
+    filled=st.booleans(),
+    inline=st.booleans(),
+)
+def test_rows_that_do_not_fit_are_read_in_parts(height, width, halo, memory, filled, inline):
+    above, below, beside = halo
+    scan, reads = numbered(height, width, filled=filled)
+    numbers = np.arange(height * width).reshape(height, width)
+    times, order = np.zeros((height, width), int), []
+
+    def process(block):
+        (across, inner), rows = block.with_halo, slice(block.start - block.above, block.stop + block.below)
+        assert (block.above, block.left) == (min(above, block.start), min(beside, block.first))
+        assert (block.below, block.right) == (min(below, height - block.stop), min(beside, width - block.last))
+        assert np.array_equal(block.data[..., 3, 5], numbers[rows, across])
+        core = numbers[block.start : block.stop, block.first : block.last]
+        assert np.array_equal(block.core[..., 7, 9], core)
+        assert across.start + inner.start == block.first
+        times.ravel()[core] += 1
+        if not any(halo):
+            assert np.array_equal(np.arange(height * width)[block.positions], core.ravel())
+            assert np.array_equal(block.patterns[:, 0, 0], core.ravel())
+            order.extend(core.ravel().tolist())
+
+    heard = []
+    with execution(memory=memory, inline=inline, observer=lambda *call: heard.append(call[1:3])):
+        run_pass(scan, process, stage="test", above=above, below=below, beside=beside)
+    assert (times == 1).all()
+    assert order == ([] if any(halo) else list(range(height * width)))
+    assert heard[-1] == (height, height)
+    assert heard == sorted(heard)
+    least = (1 + above + below) * (1 + 2 * beside)
+    assert all((b - a) * (d - c) <= max(memory // 2**17, least) for a, b, c, d in reads)
+
+
+def test_parts_of_rows_are_whole_chunks_and_even():
+    with execution(memory=_MIB):
+        assert column_parts(numbered(2, 20, filled=True)[0]) == [(0, 6), (6, 13), (13, 20)]
+        assert column_parts(numbered(2, 20, filled=True, chunk=3)[0]) == [(0, 3), (3, 9), (9, 15), (15, 20)]
+        assert column_parts(numbered(2, 20, filled=True, chunk=20)[0]) == [(0, 20)]
+        assert column_parts(replace(numbered(2, 20, filled=True)[0], narrow=None)) == [(0, 20)]
+    assert column_parts(numbered(2, 20, filled=True)[0]) == [(0, 20)]
 
 
 def test_an_observer_cancels_by_raising():

@@ -21,6 +21,21 @@ def test_rows_patterns_and_the_whole():
     assert np.asarray(scan, dtype=np.float32).dtype == np.float32
 
 
+@pytest.mark.parametrize("narrow", [None, lambda a, b: (lambda start, stop: COUNTS[start:stop, a:b], None)])
+def test_columns_alone(narrow):
+    mask = np.ones((5, 6), bool)
+    mask[2] = False
+    scan = scan_of(COUNTS, narrow=narrow, detector_mask=mask)
+    assert scan.with_columns(0, 4) is scan
+    part = scan.with_columns(1, 4)
+    assert part.shape == (3, 3, 5, 6)
+    assert np.array_equal(part, (COUNTS * mask)[:, 1:])
+    assert np.array_equal(part.with_columns(1, 2).read(1, 3), (COUNTS * mask)[1:, 2:3])
+    for first, last in [(-1, 2), (2, 2), (0, 5)]:
+        with pytest.raises(InputError, match=rf"array: scan columns {first}:{last} are outside 0:4"):
+            scan.with_columns(first, last)
+
+
 @pytest.mark.parametrize(("start", "stop"), [(-1, 1), (0, 4), (2, 2), (2, 1)])
 def test_rows_outside_of_the_scan(start, stop):
     with pytest.raises(InputError, match=rf"array: scan rows {start}:{stop} are outside 0:3"):

@@ -16,6 +16,7 @@ from clustem.tables import size_text, table_text
 
 RowReader = Callable[[int, int], NDArray[Any]]
 RowFiller = Callable[[int, int, NDArray[Any]], None]
+ColumnReaders = Callable[[int, int], tuple[RowReader, RowFiller | None]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,6 +44,8 @@ class Scan:
         The file's own mask, True = use. Masked pixels read as 0.
     rows_per_chunk : int
         Scan rows that the file stores together; reading multiples of it avoids decompressing twice.
+    columns_per_chunk : int
+        Positions of a row that the file stores together.
     working_bytes : float
         Bytes that `reader` allocates per value beyond the values themselves, for the memory budget.
     held_bytes : int
@@ -50,6 +53,9 @@ class Scan:
     filler : callable, optional
         ``filler(start, stop, rows)`` does the same as `reader`, but fills a given contiguous array of type `dtype`:
         for sources that would otherwise need new memory for everything they read.
+    narrow : callable, optional
+        ``narrow(first, last)`` returns reader and filler (or None) of the columns first … last-1 alone, for sources
+        that need not read whole rows.
     assumptions : tuple of str
         What had to be assumed to open it, one sentence each.
     opened_with : mapping
@@ -65,9 +71,11 @@ class Scan:
     dataset: str | None = None
     detector_mask: NDArray[np.bool_] | None = None
     rows_per_chunk: int = 1
+    columns_per_chunk: int = 1
     working_bytes: float = 0.0
     held_bytes: int = 0
     filler: RowFiller | None = None
+    narrow: ColumnReaders | None = None
     assumptions: tuple[str, ...] = ()
     opened_with: Mapping[str, Any] = field(default_factory=dict)
 
@@ -155,8 +163,45 @@ class Scan:
         """Return the diffraction pattern at scan position (y, x), (k_y, k_x)."""
         if not (0 <= y < self.shape[0] and 0 <= x < self.shape[1]):
             raise InputError(f"{self.name}: position ({y}, {x}) is outside the scan {self.scan_shape}")
-        pattern: NDArray[Any] = self.read(y, y + 1)[0, x]
+        pattern: NDArray[Any] = self.with_columns(x, x + 1).read(y, y + 1)[0, 0]
         return pattern
+
+    def with_columns(self, first: int, last: int) -> Scan:
+        """Return the scan with its columns first … last-1 alone; nothing else is read if the source allows that.
+
+        Raises
+        ------
+        InputError
+            If they are not columns of the scan.
+        """
+        width = self.shape[1]
+        if not 0 <= first < last <= width:
+            raise InputError(f"{self.name}: scan columns {first}:{last} are outside 0:{width}")
+        if (first, last) == (0, width):
+            return self
+        shape = (self.shape[0], last - first, *self.shape[2:])
+        if self.narrow is not None:
+            narrow = self.narrow
+            reader, filler = narrow(first, last)
+            return replace(
+                self,
+                shape=shape,
+                reader=reader,
+                filler=filler,
+                narrow=lambda a, b: narrow(first + a, first + b),
+                columns_per_chunk=min(self.columns_per_chunk, last - first),
+                path=None,
+                opened_with={},
+            )
+        return replace(
+            self,
+            shape=shape,
+            reader=lambda start, stop: self.read(start, stop)[:, first:last],
+            filler=None,
+            working_bytes=self.working_bytes + self.dtype.itemsize * width / (last - first),
+            path=None,
+            opened_with={},
+        )
 
     def with_calibration(self, calibration: Calibration | None) -> Scan:
         """Return the same scan with the fields of `calibration` in place of its own where it has them."""

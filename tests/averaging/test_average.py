@@ -82,6 +82,17 @@ def test_the_same_for_any_block_size_and_number_of_threads(moved):
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize(("dtype", "moved"), [(np.uint16, True), (np.uint16, False), (np.float32, False)])
+def test_the_same_where_rows_are_read_in_parts(dtype, moved):
+    counts, labels = np.tile(counts_of(path=ramp()), (1, 20, 1, 1)).astype(dtype), np.tile(LABELS, (1, 20))
+    found = survey(counts)
+    expected = average(counts, labels, survey=found, centre=moved)
+    with execution(memory=2**20, threads=2):
+        again = average(counts, labels, survey=found, centre=moved)
+    for name in ("patterns", "variance", "electrons", "snr_domain", "examples"):
+        assert getattr(again, name).tobytes() == getattr(expected, name).tobytes(), name
+
+
 def test_examples_are_single_patterns_from_deep_inside():
     counts = counts_of()
     found = average(counts, LABELS)

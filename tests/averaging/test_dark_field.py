@@ -94,6 +94,11 @@ def test_blocks_threads_and_survey_do_not_matter(still):
     whole = clustem.dark_fields(tall, averages, survey=of_tall).images
     with execution(memory=2**20, threads=2):
         np.testing.assert_array_equal(clustem.dark_fields(tall, averages, survey=of_tall).images, whole)
+    wide = np.tile(np.asarray(scan), (1, 24, 1, 1))
+    of_wide = clustem.survey(wide)
+    whole = clustem.dark_fields(wide, averages, survey=of_wide).images
+    with execution(memory=2**20, threads=2):
+        np.testing.assert_array_equal(clustem.dark_fields(wide, averages, survey=of_wide).images, whole)
 
 
 def test_averages_of_another_scan(still):

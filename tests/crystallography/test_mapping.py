@@ -8,6 +8,8 @@ from clustem.crystallography.deformation import left_polar
 from clustem.crystallography.local_strains import deformations, fit_gradients, strains
 from clustem.crystallography.local_tilts import LocalTilts
 from clustem.errors import InputError
+from clustem.formats import open_scan
+from clustem.passes import column_parts
 
 from .patterns import lattice_pattern
 
@@ -71,6 +73,17 @@ def test_blocks_and_threads_change_nothing(scene, maps):
         again = mapped(scene, np.ones((6, 10), int))
     np.testing.assert_array_equal(again.e_xx, maps.e_xx)
     np.testing.assert_array_equal(again.averaged, maps.averaged)
+
+
+def test_parts_of_rows_change_nothing(scene):
+    wide, labels = np.tile(scene[:3], (1, 6, 1, 1)), np.ones((3, 60), int)
+    labels[:, :25], labels[:, 38:41] = 2, 0
+    once = mapped(wide, labels)
+    with clustem.execution(memory=2**20, threads=2):
+        assert len(column_parts(open_scan(wide), working_bytes=8)) == 4
+        again = mapped(wide, labels)
+    np.testing.assert_array_equal(again.e_xx, once.e_xx)
+    np.testing.assert_array_equal(again.averaged, once.averaged)
 
 
 def test_a_beam_that_moves_strains_nothing(scene, maps):

@@ -46,7 +46,13 @@ def check(path):
 
 def test_the_samples_open(samples):
     for path in samples:
-        assert np.asarray(open_scan(path)).any(), path.name
+        scan = open_scan(path)
+        whole = np.asarray(scan)
+        assert whole.any(), path.name
+        assert scan.narrow is not None, path.name
+        assert np.array_equal(scan.with_columns(1, 2).read(1, 2), whole[1:2, 1:2]), path.name
+        buffer = np.ones_like(whole)[:2, :1].copy()
+        assert np.array_equal(scan.with_columns(1, 2).read(0, 2, buffer=buffer), whole[:2, 1:2]), path.name
 
 
 @given(st.data())

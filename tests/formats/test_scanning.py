@@ -31,6 +31,10 @@ def test_what_was_recorded_comes_back(scan_y, scan_x, snake, flyback, start):
     assert np.array_equal(scan.read(start, scan_y), counts[start:])
     grid = patterns.reshape(scan_y, scan_x + flyback, 2, 3)
     assert np.array_equal(open_scan(grid, snake=snake, flyback=flyback), counts)
+    first = min(start, scan_x - 1)
+    for source in (scan, open_scan(grid, snake=snake, flyback=flyback)):
+        part = source.with_columns(first, scan_x)
+        assert np.array_equal(part.read(start, scan_y), counts[start:, first:])
 
 
 def test_the_source_is_not_changed():

@@ -212,6 +212,16 @@ def test_the_same_bytes_for_any_block_size_and_number_of_threads(dtype):
     assert results[0] == results[1] == results[2]
 
 
+def test_the_same_bytes_where_rows_are_read_in_parts():
+    patterns = np.random.default_rng(0).poisson(disks() * 800, (3, 90, *SHAPE)).astype(np.uint16)
+    found = survey(patterns)
+    expected = similarity_map(patterns, survey=found)
+    with execution(memory=2**20, threads=2):
+        again = similarity_map(patterns, survey=found)
+    assert again.edges.tobytes() == expected.edges.tobytes()
+    assert again.standard_error.tobytes() == expected.standard_error.tobytes()
+
+
 def test_the_unit_of_the_data_does_not_matter():
     pattern = disks()
     counts = draws(pattern, disks(2), 1000, pairs=20)

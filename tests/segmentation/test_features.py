@@ -5,7 +5,7 @@ import pytest
 
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import execution
+from clustem.passes import column_parts, execution
 from clustem.scan import Scan
 from clustem.segmentation import features
 from clustem.segmentation._feature_kernels import (
@@ -230,6 +230,17 @@ def test_long_rows_of_the_sample_are_read_one_by_one(monkeypatch, shape):
     with execution(memory=2**20):
         result = measure_features(Scan(data.shape, data.dtype, reader), found)
     assert reads[: shape[0] // 2 * 2] == [1] * (shape[0] // 2 * 2)
+    assert result.values.tobytes() == expected.values.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_the_same_bytes_where_rows_are_read_in_parts(dtype):
+    data = np.tile(two_crystals(dtype=dtype)[:3], (1, 12, 1, 1))
+    found = survey(data)
+    expected = measured(data)
+    with execution(memory=2**20, threads=2):
+        assert len(column_parts(open_scan(data))) > 1
+        result = measure_features(open_scan(data), found)
     assert result.values.tobytes() == expected.values.tobytes()
 
 

@@ -223,6 +223,14 @@ def test_the_same_bytes_for_any_block_size_and_number_of_threads(dtype, sigma):
     assert max(sizes) == 9
 
 
+@pytest.mark.parametrize(("dtype", "sigma"), [(np.uint16, 0.0), (np.float32, 0.0), (np.uint16, 1.0)])
+def test_the_same_bytes_where_rows_are_read_in_parts(dtype, sigma):
+    patterns = random_patterns(9, (3, 40, 128, 128), dtype=dtype)
+    expected = published_similarity(patterns, smooth_sigma=sigma).tobytes()
+    with execution(memory=2**20, threads=2):
+        assert published_similarity(patterns, smooth_sigma=sigma).tobytes() == expected
+
+
 def test_integers_and_real_numbers_of_the_same_values_agree():
     patterns = random_patterns(10, (5, 5, 9, 9))
     expected = published_similarity(patterns)

@@ -79,6 +79,17 @@ def test_the_same_for_any_block_size_and_number_of_threads(counts, dtype):
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_the_same_where_rows_are_read_in_parts(counts, dtype):
+    data = np.tile(counts, (1, 40, 1, 1)).astype(dtype)
+    expected = survey(data)
+    with execution(memory=2**20, threads=2):
+        found = survey(data)
+    assert found.fingerprint == expected.fingerprint
+    assert found.noise == expected.noise
+    assert all(getattr(found, name).tobytes() == getattr(expected, name).tobytes() for name in ARRAYS)
+
+
 def test_the_fingerprint_is_that_of_the_data(counts):
     first = survey(counts).fingerprint
     assert len(first) == 64
@@ -111,8 +122,8 @@ def test_values_that_are_not_finite_are_an_error_that_names_the_place(counts, va
     data[y, x, 3, 5] = value
     with pytest.raises(InputError, match=rf"found {value} at scan position \({y}, {x}\), detector pixel \(3, 5\)"):
         survey(data)
-    with execution(memory=2**20), pytest.raises(InputError, match=rf"scan position \({y}, {x}\)"):
-        survey(data)
+    with execution(memory=2**20), pytest.raises(InputError, match=rf"scan position \({y}, {x + 210}\)"):
+        survey(np.concatenate([*[counts.astype(np.float32)] * 30, data], axis=1))
 
 
 def test_a_pixel_that_is_never_finite_is_an_error(counts):

@@ -140,8 +140,7 @@ class _Sums:
         slots = np.where((self.labels > start) & (self.labels <= stop), self.labels - 1 - start, -1).astype(np.int64)
 
         def process(block: Block) -> None:
-            patterns = block.core.reshape(-1, *detector)
-            here = slice(block.start * self.scan.shape[1], block.stop * self.scan.shape[1])
+            patterns, here = block.patterns, block.positions
             block_slots, moves = slots.ravel()[here], self.moves[here]
 
             def add(a: int, b: int) -> None:
@@ -161,8 +160,9 @@ class _Sums:
             in_threads(add, detector[0])
             if start == 0 and (self.moved or not self.whole):
                 self._measure(patterns, here)
-            for k in np.flatnonzero((self.places[:, 0] >= block.start) & (self.places[:, 0] < block.stop)):
-                self.examples[k] = block.core[self.places[k, 0] - block.start, self.places[k, 1]]
+            places = self.places @ (self.scan.shape[1], 1)
+            for k in np.flatnonzero((places >= here.start) & (places < here.stop)):
+                self.examples[k] = patterns[places[k] - here.start]
 
         run_pass(self.scan, process, stage="averages")
         self._keep(sums, squares, exposure, self.positions[start:stop])

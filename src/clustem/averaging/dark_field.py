@@ -104,8 +104,7 @@ def dark_fields(scan: Any, averages: Averages, *, survey: Survey | None = None) 
     sums = np.zeros((moves.shape[0], len(apertures)))
 
     def process(block: Block) -> None:
-        patterns = block.core.reshape(-1, *scan.detector_shape)
-        first = block.start * scan.shape[1]
+        patterns, first = block.patterns, block.positions.start
 
         def work(a: int, b: int) -> None:
             here = slice(first + a, first + b)

@@ -145,13 +145,17 @@ class _Work:
         self.rotation = np.full((*shape, 3, 3), np.nan)
         self.together = np.zeros(shape, np.int32)
         self.moved = self.maker.averages.margin_px > 0
+        self.parts: dict[int, Array] = {}  # values of a row that was not read to its end
         self.done: dict[int, int] = {}  # rows of each domain that are finished
 
     def process(self, block: Block) -> None:
         """Take in the rows of a block, and finish those that have all the rows around them."""
-        self._begin(block)
+        if block.first == 0:
+            self._begin(block)
         for y in range(block.start, block.stop):
-            self._add(y, block.core[y - block.start])
+            self._add(y, block.core[y - block.start], block.first)
+        if block.last < block.scan_x:
+            return
         ready = [label for label, domain in self.domains.items() if self._due(label, domain, block.stop)]
 
         def finish(start: int, stop: int) -> None:
@@ -186,16 +190,25 @@ class _Work:
         last = self.boxes[label][0].stop
         return range(self.done[label], last if stop >= last else max(self.done[label], stop - int(domain.radius)))
 
-    def _add(self, y: int, patterns: NDArray[Any]) -> None:
-        flat = patterns.reshape(len(patterns), -1)
+    def _add(self, y: int, patterns: NDArray[Any], start: int) -> None:
+        """Add patterns of a row, from column `start` on, to the domains that are there."""
+        flat, stop = patterns.reshape(len(patterns), -1), start + len(patterns)
         for label, domain in self.domains.items():
             rows, columns = self.boxes[label]
-            if rows.start <= y < rows.stop:
-                inside = self.labels[y, columns] == label
-                chosen = columns.start + np.flatnonzero(inside)
-                moves = self.survey.descan_px[y, chosen] if self.moved else np.zeros((len(chosen), 2))
-                whole = np.rint(moves).astype(np.int64)
-                domain.add(y, inside, self._values(flat, chosen, domain.disks, whole), moves - whole)
+            if not rows.start <= y < rows.stop or stop <= columns.start or start >= columns.stop:
+                continue
+            inside = self.labels[y, columns] == label
+            chosen = columns.start + np.flatnonzero(inside)
+            moves = self.survey.descan_px[y, chosen] if self.moved else np.zeros((len(chosen), 2))
+            whole = np.rint(moves).astype(np.int64)
+            here = (chosen >= start) & (chosen < stop)
+            values = self._values(flat, chosen[here] - start, domain.disks, whole[here])
+            known = self.parts.pop(label, None)
+            values = values if known is None else np.concatenate([known, values])
+            if stop < columns.stop:
+                self.parts[label] = values
+            else:
+                domain.add(y, inside, values, moves - whole)
 
     def _values(
         self, flat: NDArray[Any], chosen: NDArray[np.intp], disks: LocalDisks, moves: NDArray[np.int64]

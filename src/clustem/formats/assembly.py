@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,9 +14,10 @@ from numpy.typing import NDArray
 from clustem.calibration import Calibration
 from clustem.errors import InputError
 from clustem.formats.contract import Options
+from clustem.formats.reading import Readers, grid_readers, list_readers
 from clustem.formats.shapes import checked_scan_shape, shapes_text, square_scan_shape
 from clustem.formats.stacks import Selected
-from clustem.scan import RowFiller, RowReader, Scan
+from clustem.scan import Scan
 
 _NOT_CALIBRATED = Calibration()
 
@@ -61,7 +64,7 @@ def array_scan(
     InputError
         If the array has other than 3 to 5 axes, an empty one, or does not fit the options.
     """
-    first_chunk = int(chunks[-4:][0]) if chunks else 1
+    stored = tuple(int(length) for length in chunks[-4:]) if chunks else (1, 1)
     array = _one_of_series(array, options.frame, name)
     shape = tuple(array.shape)
     if len(shape) == 2:
@@ -74,14 +77,15 @@ def array_scan(
             f"without empty axes; got shape {shape}"
         )
     if len(shape) == 4:
-        grid, rows = (int(shape[0]), int(shape[1])), first_chunk
+        grid, rows, columns = (int(shape[0]), int(shape[1])), stored[0], stored[1]
         _check_scan_shape(grid, options, name)
-        reader, filler = _rows_of(array), _filler_of(array, 1)
+        readers: Callable[..., Readers] = partial(grid_readers, array)
     else:
         grid, notes = _split(int(shape[0]), options, recorded_shape, assume_square, name)
-        rows = first_chunk // grid[1]
-        reader, filler = _rows_of_patterns(array, grid[1]), _filler_of(array, grid[1])
+        rows, columns = stored[0] // grid[1], stored[0]
+        readers = partial(list_readers, array, grid[1])
         assumptions += notes
+    reader, filler = readers()
     scan = Scan(
         (*grid, int(shape[-2]), int(shape[-1])),
         np.dtype(array.dtype),
@@ -92,7 +96,9 @@ def array_scan(
         dataset=dataset,
         detector_mask=detector_mask,
         filler=filler,
+        narrow=readers,
         rows_per_chunk=max(1, min(rows, grid[0])),
+        columns_per_chunk=min(columns, grid[1]),
         assumptions=assumptions,
     )
     return _in_scan_order(scan, options)
@@ -153,46 +159,23 @@ def _in_scan_order(scan: Scan, options: Options) -> Scan:
         return scan
     width = scan.shape[1] - options.flyback
 
-    def read(start: int, stop: int) -> NDArray[Any]:
-        rows = np.asarray(scan.reader(start, stop))[:, :width]
-        if options.snake:
-            rows = np.array(rows)
-            first = 1 - start % 2
-            rows[first::2] = rows[first::2, ::-1].copy()
-        return rows
+    def readers(first: int = 0, last: int = width) -> Readers:
+        straight = scan.with_columns(first, last).reader
+        turned = scan.with_columns(width - last, width - first).reader
 
-    return replace(scan, shape=(scan.shape[0], width, *scan.detector_shape), reader=read, filler=None)
+        def read(start: int, stop: int) -> NDArray[Any]:
+            if not options.snake:
+                return np.asarray(straight(start, stop))
+            if (first, last) != (0, width):
+                rows = [turned(y, y + 1)[:, ::-1] if y % 2 else straight(y, y + 1) for y in range(start, stop)]
+                return np.concatenate(rows)
+            whole = np.array(straight(start, stop))
+            odd = 1 - start % 2
+            whole[odd::2] = whole[odd::2, ::-1].copy()
+            return whole
 
+        return read, None
 
-def _rows_of(array: Sliceable) -> RowReader:
-    def read(start: int, stop: int) -> NDArray[Any]:
-        return np.asarray(array[start:stop])
-
-    return read
-
-
-def _rows_of_patterns(array: Sliceable, scan_x: int) -> RowReader:
-    def read(start: int, stop: int) -> NDArray[Any]:
-        patterns = np.asarray(array[start * scan_x : stop * scan_x])
-        return patterns.reshape(stop - start, scan_x, *patterns.shape[1:])
-
-    return read
-
-
-def _filler_of(array: Sliceable, together: int) -> RowFiller | None:
-    """Return what fills rows of `together` items of the first axis; None for arrays that are in memory or mapped."""
-    if isinstance(array, np.ndarray):
-        return None
-    read_direct = getattr(array, "read_direct", None)  # of h5py
-    if np.dtype(array.dtype).kind not in "iuf":
-        read_direct = None
-
-    def fill(start: int, stop: int, rows: NDArray[Any]) -> None:
-        items = rows.reshape((stop - start) * together, *array.shape[1:])
-        wanted = np.s_[start * together : stop * together]
-        if read_direct is None:
-            items[...] = np.asarray(array[wanted])
-        else:
-            read_direct(items, wanted)
-
-    return fill
+    shape = (scan.shape[0], width, *scan.detector_shape)
+    columns = min(scan.columns_per_chunk, width)
+    return replace(scan, shape=shape, reader=readers()[0], filler=None, narrow=readers, columns_per_chunk=columns)

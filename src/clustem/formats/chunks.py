@@ -89,9 +89,9 @@ class CheckedDataset:
         rows: NDArray[Any] = self.dataset[key]
         return rows
 
-    def read_direct(self, out: NDArray[Any], key: slice) -> None:
+    def read_direct(self, out: NDArray[Any], key: Any) -> None:
         """Fill an array as the method of the dataset does."""
-        self._check(key)
+        self._check(key[0] if isinstance(key, tuple) else key)
         self.dataset.read_direct(out, key)
 
     def _check(self, key: slice) -> None:

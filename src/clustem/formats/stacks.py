@@ -72,10 +72,11 @@ class Selected:
         """Type of the values."""
         return self.array.dtype
 
-    def __getitem__(self, key: slice, /) -> Any:
+    def __getitem__(self, key: slice | tuple[slice, slice], /) -> Any:
+        keys = key if isinstance(key, tuple) else (key,)
         if self.axis == 0:
-            return self.array[self.index, key]
-        return self.array[(key, *(slice(None),) * (self.axis - 1), self.index)]
+            return self.array[(self.index, *keys)]
+        return self.array[(*keys, *(slice(None),) * (self.axis - len(keys)), self.index)]
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,12 @@ class Gathered:
         """Number of frames at every position (scan_y, scan_x)."""
         return np.diff(self.starts).reshape(self.shape[:2])
 
-    def __getitem__(self, key: slice, /) -> NDArray[Any]:
-        start, stop, _ = key.indices(self.shape[0])
-        out = np.zeros((stop - start, *self.shape[1:]), self.dtype)
-        first = start * self.shape[1]
-        for number, pattern in enumerate(out.reshape(-1, *self.shape[2:])):
-            for frame in self.order[self.starts[first + number] : self.starts[first + number + 1]].tolist():
+    def __getitem__(self, key: slice | tuple[slice, slice], /) -> NDArray[Any]:
+        rows, columns = key if isinstance(key, tuple) else (key, slice(None))
+        places = np.arange(self.starts.size - 1).reshape(self.shape[:2])[rows, columns]
+        out = np.zeros((*places.shape, *self.shape[2:]), self.dtype)
+        for place, pattern in zip(places.ravel().tolist(), out.reshape(-1, *self.shape[2:]), strict=True):
+            for frame in self.order[self.starts[place] : self.starts[place + 1]].tolist():
                 pattern += np.asarray(self.frames[frame])
         return out
 

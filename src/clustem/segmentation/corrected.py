@@ -204,8 +204,8 @@ def _products(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return sums of every pattern (4, scan_y, scan_x) and every pair (6, 4, scan_y, scan_x)."""
     height, width = scan.scan_shape
-    # with a row to spare: parts and the whole are compiled for alike
-    single, pairs = np.zeros((4, height + 1, width)), np.zeros((6, 4, height + 1, width))
+    # with a row and a column to spare: parts and the whole are compiled for alike
+    single, pairs = np.zeros((4, height + 1, width + 1)), np.zeros((6, 4, height + 1, width + 1))
     templates, maps = (np.stack(tables) for tables in zip(*(chain.tables(move) for move in moves), strict=True))
     sharing = 1 + 2 * sum(noise.covariance)
     read = noise.read_noise**2
@@ -215,13 +215,13 @@ def _products(
     maps, weight = maps.astype(np.float32), chain.weight.ravel().astype(np.float32)  # read for every pattern
 
     def process(block: Block) -> None:
-        here = slice(block.start, block.stop)
-        rows = places[here.start : here.stop + block.below]
+        here, (across, core) = slice(block.start, block.stop), block.with_halo
+        moved = np.ascontiguousarray(places[here.start : here.stop + block.below, across])
 
         def work(first: int, last: int) -> None:
             corrected_products(
                 block.data,
-                rows,
+                moved,
                 moves,
                 templates,
                 maps,
@@ -231,16 +231,16 @@ def _products(
                 weight,
                 *chain.plan,
                 numbers,
-                first,
-                last,
-                single[:, here],
-                pairs[:, :, here],
+                core.start + first,
+                core.start + last,
+                single[:, here, across],
+                pairs[:, :, here, across],
             )
 
-        in_threads(work, scan.shape[1], longest=_TILE)
+        in_threads(work, core.stop - core.start, longest=_TILE)
 
-    run_pass(scan, process, stage="corrected similarity", below=1)
-    single, pairs = single[:, :height], pairs[:, :, :height]
+    run_pass(scan, process, stage="corrected similarity", below=1, beside=1)
+    single, pairs = single[:, :height, :width], pairs[:, :, :height, :width]
     single[1] = noise.gain * single[1] + read * templates.sum(axis=(1, 2))[places]
     return single, pairs
 

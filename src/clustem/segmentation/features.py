@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustem.errors import InputError
-from clustem.passes import Block, in_threads, memory_budget, run_pass
+from clustem.passes import Block, column_parts, in_threads, memory_budget, run_pass
 from clustem.scan import Scan
 from clustem.segmentation._feature_kernels import add_tiles, project_patterns
 from clustem.segmentation.basis import Basis, find_basis
@@ -90,9 +91,9 @@ def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bo
     values = np.empty((*scan.scan_shape, basis.matrix.shape[1]), np.float32)
 
     def project(block: Block) -> None:
-        flat = block.core.reshape(-1, *scan.detector_shape)
-        out = values[block.start : block.stop].reshape(len(flat), -1)
-        moves = binning.moves[block.start : block.stop].reshape(-1, 2)
+        flat = block.patterns
+        out = values.reshape(-1, values.shape[2])[block.positions]
+        moves = binning.moves.reshape(-1, 2)[block.positions]
 
         def work(first: int, last: int) -> None:
             project_patterns(flat, moves, first, last, *binning.plan, binning.cells, basis.matrix, out)
@@ -139,8 +140,24 @@ def _fill(scan: Scan, binning: Binning, first: int, tile: tuple[int, int], strip
         tiles = strip[row : row + together]
         stop = first + (row + len(tiles)) * tile[0]
         for y in range(first + row * tile[0], stop, len(tiles) * part[0]):
-            rows = slice(y, y + len(tiles) * part[0])
-            _add(scan.read(rows.start, rows.stop), binning.moves[rows], part, binning, tiles)
+            _add_rows(scan, slice(y, y + len(tiles) * part[0]), part, binning, tiles)
+
+
+def _add_rows(scan: Scan, rows: slice, part: tuple[int, int], binning: Binning, tiles: NDArray[np.float32]) -> None:
+    """Add rows of a scan to tiles (t_y, t_x, n_y, n_x), as many columns at a time as memory allows."""
+    parts = column_parts(scan)
+    if len(parts) == 1:
+        _add(scan.read(rows.start, rows.stop), binning.moves[rows], part, binning, tiles)
+        return
+    width = tiles.shape[1]
+    edges = [0, *(min(stop // part[1], width) for _, stop in parts[:-1]), width]
+    for a, b in pairwise(edges):
+        columns = slice(a * part[1], b * part[1])
+        if a < b:
+            patterns = scan.with_columns(columns.start, columns.stop).read(rows.start, rows.stop)
+            piece = tiles[:, a:b].copy()  # compiled for what follows each other
+            _add(patterns, binning.moves[rows, columns], part, binning, piece)
+            tiles[:, a:b] = piece
 
 
 def _add(

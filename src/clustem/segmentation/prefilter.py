@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clustem.errors import InputError
 from clustem.formats import open_scan
@@ -91,8 +89,7 @@ def filtered_strips(scan: Scan, *, border: Border) -> Iterator[tuple[slice, slic
     """Yield the filtered scan as strips of columns, each of which needs little memory while it is read.
 
     Yields the columns of the scan that a strip is for, the same columns in the strip, and the strip, filtered, which
-    has at least one more column on both sides where the scan goes on. A scan of usual width is one strip; each strip
-    reads the whole rows of the scan.
+    has at least one more column on both sides where the scan goes on. A scan of usual width is one strip.
     """
     whole = published_prefilter(scan, border=border)
     width, held, budget = scan.shape[1], whole.held_bytes, memory_budget()
@@ -105,22 +102,5 @@ def filtered_strips(scan: Scan, *, border: Border) -> Iterator[tuple[slice, slic
     for n in range(number):
         start, stop = width * n // number, width * (n + 1) // number
         first, last = max(0, start - halo), min(width, stop + halo)
-        columns = _columns(scan, first, last)
-        yield slice(start, stop), slice(start - first, stop - first), published_prefilter(columns, border=border)
-
-
-def _columns(scan: Scan, first: int, last: int) -> Scan:
-    """Return the scan with its columns first … last-1 alone."""
-
-    def read(start: int, stop: int) -> NDArray[Any]:
-        return scan.read(start, stop)[:, first:last]
-
-    return replace(
-        scan,
-        shape=(scan.shape[0], last - first, *scan.detector_shape),
-        reader=read,
-        filler=None,
-        working_bytes=scan.working_bytes + scan.dtype.itemsize * scan.shape[1] / (last - first),
-        path=None,
-        opened_with={},
-    )
+        strip = published_prefilter(scan.with_columns(first, last), border=border)
+        yield slice(start, stop), slice(start - first, stop - first), strip

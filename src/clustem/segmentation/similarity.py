@@ -86,29 +86,29 @@ def edge_similarity(
     check_blur(smooth_sigma, scan)
     mask = _pixels(scan, detector_mask)
     height, width = scan.scan_shape
-    sums = np.zeros((3, height, width))
-    dots = np.zeros((4, height + 1, width))  # with a row to spare: parts and the whole are compiled for alike
+    # with a row and a column to spare: parts and the whole are compiled for alike
+    sums, dots = np.zeros((3, height + 1, width + 1)), np.zeros((4, height + 1, width + 1))
     runs = runs_of(mask)
-
-    taps, rows, columns = blur_plan(scan.detector_shape, smooth_sigma)
+    plan = blur_plan(scan.detector_shape, smooth_sigma)
 
     def process(block: Block) -> None:
-        here = slice(block.start, block.stop)
-        filled = *sums[:, here], dots[:, here]
+        rows, (across, core) = slice(block.start, block.stop), block.with_halo
+        filled = *sums[:, rows, across], dots[:, rows, across]
         flat = block.data.reshape(*block.data.shape[:2], -1)
 
         def work(first: int, last: int) -> None:
+            span = core.start + first, core.start + last
             if smooth_sigma:
-                real_products(block.data, taps, rows, columns, runs, first, last, *filled)
+                real_products(block.data, *plan, runs, *span, *filled)
             elif is_whole(flat.dtype):
-                whole_products(flat, runs, first, last, *filled)
+                whole_products(flat, runs, *span, *filled)
             else:
-                sharp_products(flat, runs, first, last, *filled)
+                sharp_products(flat, runs, *span, *filled)
 
-        in_threads(work, scan.shape[1], longest=_TILE)
+        in_threads(work, core.stop - core.start, longest=_TILE)
 
-    run_pass(scan, process, stage="similarity", below=1)
-    return _cosines(sums, dots[:, :height], int(mask.sum()), mask.size)
+    run_pass(scan, process, stage="similarity", below=1, beside=1)
+    return _cosines(sums[:, :height, :width], dots[:, :height, :width], int(mask.sum()), mask.size)
 
 
 def check_blur(smooth_sigma: float, scan: Scan) -> None:

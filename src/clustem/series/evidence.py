@@ -176,9 +176,9 @@ def _project(
     values = np.empty((*scan.scan_shape, columns.shape[1]), np.float32)
 
     def process(block: Block) -> None:
-        flat = block.core.reshape(-1, *use.shape)
-        out = values[block.start : block.stop].reshape(len(flat), -1)
-        moves = frame.moves[block.start : block.stop].reshape(-1, 2)
+        flat = block.patterns
+        out = values.reshape(-1, values.shape[2])[block.positions]
+        moves = frame.moves.reshape(-1, 2)[block.positions]
 
         def work(first: int, last: int) -> None:
             offset = float(frame.noise[1])

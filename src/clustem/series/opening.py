@@ -44,7 +44,7 @@ class _Slice:
         return self.array.dtype
 
     def __getitem__(self, key: Any, /) -> Any:
-        return np.asarray(self.array[self.time, key])
+        return np.asarray(self.array[(self.time, *key) if isinstance(key, tuple) else (self.time, key)])
 
 
 def open_series(

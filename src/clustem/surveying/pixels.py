@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from clustem.scan import Scan
+from clustem.scan import RowFiller, RowReader, Scan
 
 _EXCESS = 8.0  # standard errors by which a hot pixel exceeds its surroundings
 _ISOLATED = 0.25  # a spot blurred by σ ≥ 0.5 px leaves more than this share of its peak in seven of its neighbours
@@ -67,7 +67,11 @@ def mend_pixels(scan: Scan, bad: NDArray[np.bool_]) -> Scan:
     if not bad.any():
         return scan
     unknown = bad if scan.detector_mask is None else bad | ~scan.detector_mask
-    places = [(y, x, *_good_around(unknown, y, x)) for y, x in np.argwhere(bad)]
+    return _mended(scan, [(y, x, *_good_around(unknown, y, x)) for y, x in np.argwhere(bad)])
+
+
+def _mended(scan: Scan, places: list[tuple[Any, ...]]) -> Scan:
+    """Return the scan with the pixels (y, x) of `places` replaced by the median of those at the places that follow."""
 
     def fill(start: int, stop: int, rows: NDArray[Any]) -> None:
         if scan.filler is None:
@@ -82,10 +86,15 @@ def mend_pixels(scan: Scan, bad: NDArray[np.bool_]) -> Scan:
         fill(start, stop, rows)
         return rows
 
+    def narrow(first: int, last: int) -> tuple[RowReader, RowFiller | None]:
+        part = _mended(scan.with_columns(first, last), places)
+        return part.reader, part.filler
+
     return replace(
         scan,
         reader=read,
         filler=fill,
+        narrow=narrow if scan.narrow is not None else None,
         working_bytes=scan.working_bytes + (0 if scan.filler is not None else scan.dtype.itemsize),
         path=None,
         opened_with={},

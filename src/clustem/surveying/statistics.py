@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import Block, in_threads, run_pass
+from clustem.passes import Block, column_parts, in_threads, run_pass
 from clustem.scan import Scan, is_whole
 from clustem.surveying._kernels import (
     add_aligned,
@@ -72,8 +72,12 @@ def _preview_rows(scan: Scan) -> list[NDArray[Any]]:
     width = scan.shape[1]
     parts = -(-len(numbers) * scan.nbytes // (scan.shape[0] * _PREVIEW_BYTES))
     kept = np.arange(width) // _NEIGHBOURS % parts == 0
-    rows = (scan.read(int(row), int(row) + 1)[0] for row in numbers)
-    return [_finite(row if parts == 1 else row[kept]) for row in rows]
+    pieces = [(slice(a, b), scan.with_columns(a, b)) for a, b in column_parts(scan)]
+    rows = []
+    for row in numbers.tolist():
+        read = ((columns, piece.read(row, row + 1)[0]) for columns, piece in pieces)
+        rows.append(np.concatenate([part if parts == 1 else part[kept[columns]] for columns, part in read]))
+    return [_finite(row) for row in rows]
 
 
 def beam_centres(patterns: NDArray[Any], use: NDArray[np.bool_], beam: Beam, centres: NDArray[np.float64]) -> None:
@@ -191,21 +195,21 @@ class _Sums:
 
     def add(self, block: Block) -> None:
         """Add a block."""
-        width, beam, use = self.scan.shape[1], self.first.beam, self.first.use
-        patterns = block.core.reshape(-1, *self.scan.detector_shape)
-        here = slice(block.start * width, block.stop * width)
+        beam, use = self.first.beam, self.first.use
+        patterns, here = block.patterns, block.positions
         sums, bright, dark = self.sums[here], self.bright[here], self.dark[here]
         odd, centres = self.odd[here], self.centres[here]
-        sampled = (self.places >= here.start) & (self.places < here.stop)
-        places = self.places[sampled] - here.start
-        self.pairs[sampled, 0], self.pairs[sampled, 1] = patterns[places], patterns[places + 1]
+        for which in (0, 1):
+            places = self.places + which
+            sampled = (places >= here.start) & (places < here.stop)
+            self.pairs[sampled, which] = patterns[places[sampled] - here.start]
 
         if self.fast:
             self._add_whole(patterns, sums, bright, dark)
         else:
             self._add_real(patterns, sums, bright, dark, odd)
             if (odd & _NOT_FINITE).any():
-                raise InputError(_not_finite(self.scan, patterns, odd, block.start))
+                raise InputError(_not_finite(self.scan, patterns, odd, here.start))
         beam_centres(patterns, use, beam, centres)
 
     def _add_whole(self, patterns: NDArray[Any], *measured: NDArray[Any]) -> None:
@@ -244,9 +248,9 @@ class _Sums:
         in_threads(per_pixel, self.scan.shape[2])
 
 
-def _not_finite(scan: Scan, patterns: NDArray[Any], odd: NDArray[np.uint8], row: int) -> str:
+def _not_finite(scan: Scan, patterns: NDArray[Any], odd: NDArray[np.uint8], start: int) -> str:
     n = int(np.flatnonzero(odd & _NOT_FINITE)[0])
-    y, x = row + n // scan.shape[1], n % scan.shape[1]
+    y, x = divmod(start + n, scan.shape[1])
     ky, kx = np.argwhere(~np.isfinite(patterns[n]))[0]
     return (
         f"{scan.name}: expected finite values, found {patterns[n][ky, kx]} at scan position ({y}, {x}), detector pixel "
