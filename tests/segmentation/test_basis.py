@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from clustem.segmentation.basis import MOST, find_basis
+from clustem.segmentation.basis import MOST, find_basis, find_basis_after
 
 from .scenes import DETECTOR, beam, counts, crystal, diffuse, halves, spots
 
@@ -155,3 +155,54 @@ def test_turning_the_scan_turns_nothing():
 def test_the_beam_is_where_no_direction_looks():
     basis = found()
     assert np.abs(values_of(basis, 1e3 * beam())).max() < 0.5
+
+
+def after(past, expected, *, share=1.0, seed=0):
+    return find_basis_after(past, strips_of(1000.0 * expected, seed=seed), PER_TILE, USE, 0.0, CENTRE, share=share)
+
+
+def told_apart(basis, one, two):
+    """How many standard deviations of a pattern two mean patterns differ by in the contrasts."""
+    return float(np.linalg.norm((values_of(basis, one) - values_of(basis, two))[:-1]))
+
+
+def test_a_part_of_a_scan_without_rows_before_it_is_like_a_scan():
+    basis, past = after(None, CRYSTALS[LABELS], share=0.5)
+    whole = found()
+    assert abs(told_apart(basis, *(1000 * CRYSTALS)) / told_apart(whole, *(1000 * CRYSTALS)) - 1) < 0.02
+    assert past.positions == pytest.approx(0.5 * LABELS.size * PER_TILE)
+    np.testing.assert_allclose(past.mean[USE.ravel()], 1000 * CRYSTALS[LABELS].mean(axis=(0, 1))[USE], rtol=0.1, atol=1)
+
+
+def test_what_rows_before_differed_in_is_not_forgotten():
+    """Rows of two crystals, then rows of two others: all four are told apart as by a scan of all rows."""
+    four = [crystal(angle) for angle in (0, 25, 50, 75)]
+    parts = [np.stack(four[:2])[LABELS], np.stack(four[2:])[LABELS]]
+    strips = [strips_of(1000.0 * part, seed=seed)[0] for seed, part in enumerate(parts)]
+    whole = find_basis(strips, PER_TILE, USE, 0.0, CENTRE)
+    _, past = after(None, parts[0])
+    basis, _ = after(past, parts[1], seed=1)
+    alone, _ = after(None, parts[1], seed=1)
+    first, second = 1000 * four[0], 1000 * four[1]
+    assert told_apart(basis, first, second) == pytest.approx(told_apart(whole, first, second), rel=0.05)
+    assert told_apart(alone, first, second) < 0.8 * told_apart(whole, first, second)
+    np.testing.assert_allclose(np.sort(basis.weight)[-3:], np.sort(whole.weight)[-3:], atol=0.02)
+
+
+def test_rows_that_are_not_settled_are_not_kept():
+    _, past = after(None, CRYSTALS[LABELS])
+    _, same = after(past, np.stack([crystal(50), crystal(75)])[LABELS], share=0.0, seed=1)
+    assert same.positions == past.positions
+    assert same.pairs == past.pairs
+    np.testing.assert_allclose(same.mean, past.mean)
+    np.testing.assert_allclose(same.chance, past.chance)
+
+
+def test_rows_without_any_contrast_leave_the_past_as_it_is():
+    _, past = after(None, CRYSTALS[LABELS])
+    even = np.tile(PER_TILE * past.mean.reshape(DETECTOR), (8, 10, 1, 1)).astype(np.float32)
+    basis, kept = find_basis_after(past, [even], PER_TILE, USE, 0.0, CENTRE, share=1.0)
+    assert basis.structured
+    assert kept.positions == past.positions + LABELS.size * PER_TILE
+    largest = [np.linalg.eigvalsh(one.covariance)[-1] for one in (past, kept)]
+    assert largest[1] == pytest.approx(largest[0], rel=0.01)

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import gaussian_filter
+
+from clustem.segmentation.shared_directions import Known, Past, Shared, pairs_of, shared_directions
 
 Array = NDArray[np.float64]
 
@@ -87,8 +88,6 @@ def find_basis(
     use: NDArray[np.bool_],
     read_variance: float,
     centre: NDArray[np.float64],
-    *,
-    rough: bool = False,
 ) -> Basis:
     """Return the directions in which tiles of a scan differ.
 
@@ -104,47 +103,152 @@ def find_basis(
         Variance of a binned pixel without electrons, in electrons squared.
     centre : (2,) float64
         Of the beam, in binned px.
-    rough : bool
-        Whether to compute in single precision, from fewer singular vectors of the tiles: for parts of a scan.
     """
-    precision: Any = np.float32 if rough else np.float64
-    shape, flat = use.shape, use.ravel()
-    tiles = np.concatenate([strip.reshape(-1, flat.size) for strip in strips]) * flat
-    raw = tiles.mean(axis=0, dtype=np.float64) / patterns
-    mean = np.maximum(_blur(raw[None], shape)[0], 0)
-    level = max(float(mean[flat].mean()), 1e-12)
-    weight = np.where(flat, 1 / np.sqrt(mean + read_variance + _FLOOR * level), 0)
-    share = np.where(flat, mean, 0) / max(float(mean[flat].sum()), 1e-12)
-    lit = _blur(np.asarray(tiles, precision), shape)
-    contrast = ((lit - lit[:, flat].sum(axis=1)[:, None] * share.astype(precision)) * weight.astype(precision))[:, flat]
-    most = _FEWER_AT_ONCE if rough else _TILES_AT_ONCE
-    directions, spectrum = _shared_directions(contrast, [strip.shape[:2] for strip in strips], most)
-    spread = np.zeros((len(directions), flat.size))
-    spread[:, flat] = directions
-    weighted = spread * weight
-    matrix = _blur((weighted - (weighted @ share)[:, None]) * flat, shape) * flat
-    variance = (np.maximum(raw, 0) + read_variance) * flat
-    factor = np.linalg.cholesky(np.linalg.inv(_covariance(matrix, variance))).T
-    rotation, signal = _signal_axes(
-        tiles @ (factor @ matrix).T.astype(precision), [s.shape[:2] for s in strips], patterns
+    tiles = _Tiles.of(strips, patterns, use, None, np.float64)
+    found = shared_directions(tiles.contrast(use, read_variance), tiles.shapes, at_once=_TILES_AT_ONCE, most=MOST)
+    return tiles.basis(found, use, read_variance, centre, pairs_of(tiles.shapes))
+
+
+def find_basis_after(
+    past: Past | None,
+    strips: list[NDArray[np.float32]],
+    patterns: int,
+    use: NDArray[np.bool_],
+    read_variance: float,
+    centre: NDArray[np.float64],
+    *,
+    share: float,
+) -> tuple[Basis, Past]:
+    """Return the directions in which tiles of a part of a scan and of rows before it differ, and what to keep of both.
+
+    Parameters are those of :func:`find_basis`; `share` of the part, 0 … 1, goes into what is kept. It is computed in
+    single precision, from fewer singular vectors of the tiles.
+    """
+    tiles = _Tiles.of(strips, patterns, use, past, np.float32)
+    contrast = tiles.contrast(use, read_variance)
+    weight, flat = tiles.weight(use, read_variance), use.ravel()
+    known = None if past is None else _known(past, weight, flat, patterns)
+    found = shared_directions(contrast, tiles.shapes, at_once=_FEWER_AT_ONCE, most=MOST, known=known)
+    pairs, before = pairs_of(tiles.shapes), 0.0 if past is None else past.pairs
+    basis = tiles.basis(found, use, read_variance, centre, pairs + before)
+    directions = np.zeros((len(found.directions), flat.size))
+    directions[:, flat] = found.directions
+    passed = tiles.before + share * tiles.positions
+    mean = share * tiles.positions * tiles.own + (0.0 if past is None else past.positions * past.mean)
+    old = 0.0 if known is None else known.chance
+    own = float(np.sqrt(max(found.chance**2 - old**2, 0.0)))
+    kept = Past(
+        positions=passed,
+        mean=mean / max(passed, 1e-12),
+        weight=weight,
+        directions=directions,
+        covariance=(found.before + share * found.here) / patterns**2,
+        pairs=before + share * pairs,
+        chance=float(np.hypot(old, np.sqrt(share) * own)) / patterns**2,
     )
-    turn = rotation @ factor
-    matrix = turn @ matrix
-    total = _blur(flat[None].astype(float), shape) * flat
-    back = np.zeros((len(matrix) + 1, flat.size))
-    back[:-1, flat] = (np.linalg.inv(turn).T @ directions) / weight[flat]
-    back[-1] = share
-    noise = (matrix**2).sum(axis=0)
-    noise /= noise @ variance
-    whole = np.concatenate([matrix, total, noise[None]])
-    return Basis(
-        matrix=np.ascontiguousarray(whole.T, np.float32),
-        weight=np.sqrt(signal / (signal + _SHRINK)),
-        covariance=_covariance(whole[:-1], variance),
-        back=back,
-        spectrum=spectrum,
-        diffuse=whole[:-1] @ _diffuse(raw * flat, use, centre),
-    )
+    return basis, kept
+
+
+def _known(past: Past, weight: Array, flat: NDArray[np.bool_], patterns: int) -> Known:
+    """Return a past as contrasts of tiles with other weights."""
+    ratio = np.where(past.weight[flat] > 0, weight[flat] / np.maximum(past.weight[flat], 1e-300), 0)
+    return Known(past.directions[:, flat] * ratio, past.covariance * patterns**2, past.chance * patterns**2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tiles:
+    """Tiles (number, n_y n_x) of shapes, the mean pattern with what was before, and that of the tiles alone."""
+
+    values: Array
+    shapes: list[tuple[int, ...]]
+    patterns: int
+    raw: Array
+    own: Array
+    before: float
+    precision: Any
+
+    @classmethod
+    def of(
+        cls,
+        strips: list[NDArray[np.float32]],
+        patterns: int,
+        use: NDArray[np.bool_],
+        past: Past | None,
+        precision: Any,
+    ) -> _Tiles:
+        values = np.concatenate([strip.reshape(-1, use.size) for strip in strips])
+        own = values.mean(axis=0, dtype=np.float64) / patterns
+        positions, before = len(values) * patterns, 0.0 if past is None else past.positions
+        whole = own if past is None else (positions * own + before * past.mean) / (positions + before)
+        flat = use.ravel()
+        return cls(values * flat, [s.shape[:2] for s in strips], patterns, whole * flat, own, before, precision)
+
+    @property
+    def positions(self) -> int:
+        return len(self.values) * self.patterns
+
+    def mean(self, use: NDArray[np.bool_]) -> Array:
+        """Return the blurred mean pattern."""
+        mean: Array = np.maximum(_blur(self.raw[None], use.shape)[0], 0)
+        return mean
+
+    def weight(self, use: NDArray[np.bool_], read_variance: float) -> Array:
+        """Return what makes the noise of a contrast even; 0 where pixels are not compared."""
+        flat, mean = use.ravel(), self.mean(use)
+        level = max(float(mean[flat].mean()), 1e-12)
+        weight: Array = np.where(flat, 1 / np.sqrt(mean + read_variance + _FLOOR * level), 0)
+        return weight
+
+    def share(self, use: NDArray[np.bool_]) -> Array:
+        """Return the share of every pixel in the mean pattern."""
+        flat, mean = use.ravel(), self.mean(use)
+        share: Array = np.where(flat, mean, 0) / max(float(mean[flat].sum()), 1e-12)
+        return share
+
+    def contrast(self, use: NDArray[np.bool_], read_variance: float) -> Array:
+        """Return the weighted contrasts (tiles, pixels in use)."""
+        flat, precision = use.ravel(), self.precision
+        share, weight = self.share(use).astype(precision), self.weight(use, read_variance).astype(precision)
+        lit = _blur(np.asarray(self.values, precision), use.shape)
+        contrast: Array = ((lit - lit[:, flat].sum(axis=1)[:, None] * share) * weight)[:, flat]
+        return contrast
+
+    def basis(
+        self,
+        found: Shared,
+        use: NDArray[np.bool_],
+        read_variance: float,
+        centre: NDArray[np.float64],
+        pairs: float,
+    ) -> Basis:
+        """Return the basis of directions."""
+        shape, flat = use.shape, use.ravel()
+        share, weight = self.share(use), self.weight(use, read_variance)
+        spread = np.zeros((len(found.directions), flat.size))
+        spread[:, flat] = found.directions
+        weighted = spread * weight
+        matrix = _blur((weighted - (weighted @ share)[:, None]) * flat, shape) * flat
+        variance = (np.maximum(self.raw, 0) + read_variance) * flat
+        factor = np.linalg.cholesky(np.linalg.inv(_covariance(matrix, variance))).T
+        together = factor @ (found.here + found.before) @ factor.T
+        rotation, signal = _signal_axes(together / max(1.0, pairs) / self.patterns**2)
+        turn = rotation @ factor
+        matrix = turn @ matrix
+        total = _blur(flat[None].astype(float), shape) * flat
+        back = np.zeros((len(matrix) + 1, flat.size))
+        back[:-1, flat] = (np.linalg.inv(turn).T @ found.directions) / weight[flat]
+        back[-1] = share
+        noise = (matrix**2).sum(axis=0)
+        noise /= noise @ variance
+        whole = np.concatenate([matrix, total, noise[None]])
+        return Basis(
+            matrix=np.ascontiguousarray(whole.T, np.float32),
+            weight=np.sqrt(signal / (signal + _SHRINK)),
+            covariance=_covariance(whole[:-1], variance),
+            back=back,
+            spectrum=found.values / found.chance,
+            diffuse=whole[:-1] @ _diffuse(self.raw, use, centre),
+        )
 
 
 def _diffuse(mean: Array, use: NDArray[np.bool_], centre: Array) -> Array:
@@ -169,52 +273,8 @@ def _covariance(matrix: Array, variance: Array) -> Array:
     return np.asarray(covariance + 1e-9 * np.trace(covariance) / len(covariance) * np.eye(len(covariance)))
 
 
-def _shared_directions(contrast: Array, strips: list[tuple[int, ...]], most: int) -> tuple[Array, Array]:
-    """Return orthonormal directions (D, k) that neighbouring tiles share, and the whole spectrum."""
-    last = len(contrast) - 1
-    energy, vectors = eigh(contrast @ contrast.T, subset_by_index=(max(0, last + 1 - most), last))
-    kept = np.flatnonzero(energy > 1e-10 * max(float(energy[-1]), 1e-300))[::-1]
-    if not kept.size:
-        return _any_direction(contrast.shape[1]), np.zeros(1)
-    size = np.sqrt(energy[kept])
-    values, mixing = np.linalg.eigh(_between_neighbours(vectors[:, kept] * size, strips))
-    values, mixing = values[::-1], mixing[:, ::-1]
-    chance = max(-float(values[-1]), 1e-9 * float(abs(values[0])), 1e-300)
-    number = int(np.clip((values > chance).sum(), 1, MOST))
-    directions: Array = (mixing[:, :number].T / size) @ (vectors[:, kept].T @ contrast)
-    directions *= np.where(directions[np.arange(number), np.abs(directions).argmax(axis=1)] < 0, -1, 1)[:, None]
-    return directions, values / chance
-
-
-def _any_direction(pixels: int) -> Array:
-    """Return a direction for patterns that do not differ at all."""
-    direction = np.zeros((1, pixels))
-    direction[0, 0] = 1
-    return direction
-
-
-def _signal_axes(values: Array, strips: list[tuple[int, ...]], patterns: int) -> tuple[Array, Array]:
+def _signal_axes(shared: Array) -> tuple[Array, Array]:
     """Return the rotation to axes (D, D) of falling signal, and the signal (D,) per position in noise variances."""
-    pairs = sum(int(_neighbours(np.ones((*shape, 1))).sum()) for shape in strips)
-    shared = _between_neighbours(values, strips) / max(1, pairs) / patterns**2
-    signal, axes = np.linalg.eigh(shared)
+    signal, axes = np.linalg.eigh((shared + shared.T) / 2)
     axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(len(axes))] < 0, -1, 1)
     return axes[:, ::-1].T, np.clip(signal[::-1], 1e-6, None)
-
-
-def _between_neighbours(values: Array, strips: list[tuple[int, ...]]) -> Array:
-    """Return the covariance (D, D) between values (tiles, D) and those of the tiles around them."""
-    result = np.zeros((values.shape[1],) * 2)
-    start = 0
-    for shape in strips:
-        stop = start + int(np.prod(shape))
-        block = values[start:stop].reshape(*shape, -1)
-        result += values[start:stop].T @ _neighbours(block).reshape(stop - start, -1)
-        start = stop
-    return (result + result.T) / 2
-
-
-def _neighbours(block: Array) -> Array:
-    """Return the sums over the up to eight tiles around each, (t_y, t_x, D)."""
-    around: Array = uniform_filter(block, (3, 3, 1), mode="constant") * 9 - block
-    return around

@@ -12,6 +12,7 @@ from clustem.calibration import Calibration
 from clustem.errors import InputError
 from clustem.segmentation import Domains, NoiseAwareParameters
 from clustem.segmentation.noise_aware import domains_of
+from clustem.segmentation.shared_directions import Past
 from clustem.streaming.arrival import Preparation, scan_of
 from clustem.streaming.division import divide_rows
 from clustem.streaming.found import Found
@@ -53,6 +54,7 @@ class OpenRows:
         most = _ABOVE + _BELOW + self.new + rows_in_group(shape[1])
         self.window = Window(shape[0] if self.small else min(most, shape[0]), shape[1], self.survey)
         self.settled = 0
+        self.past: Past | None = None
 
     def add(self, rows: NDArray[Any], found: Found) -> None:
         """Add rows (n, scan_x, k_y, k_x), and settle others whenever the window is full."""
@@ -86,7 +88,7 @@ class OpenRows:
 
     def whole(self) -> Domains:
         """Return the domains of the rows, of which none is settled, as of a whole scan."""
-        features = self.window.features(self.mask, whole=True)
+        features = self.window.whole_features(self.mask)
         if features is None:
             raise InputError(
                 "rows: not one electron was counted on the pixels that are compared, those outside of the direct beam; "
@@ -97,8 +99,9 @@ class OpenRows:
 
     def _divide(self, found: Found, identities: Identities, stop: int) -> int:
         first, above = self.window.first, self.settled - self.window.first
+        features, past = self.window.features(self.mask, self.past, stop - self.settled)
         division = divide_rows(
-            self.window.features(self.mask, whole=False),
+            features,
             self.window.alive[: self.window.count],
             found.domains[first : self.settled].astype(np.int64),
             identities,
@@ -106,6 +109,8 @@ class OpenRows:
             max(0, stop - first),
         )
         found.write(division, identities, first, above)
+        if stop > self.settled:
+            self.past = past
         return division.kept
 
 

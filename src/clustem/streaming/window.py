@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from clustem.passes import in_threads
 from clustem.segmentation._feature_kernels import bin_patterns
-from clustem.segmentation.basis import find_basis
+from clustem.segmentation.basis import Basis, find_basis, find_basis_after
 from clustem.segmentation.binning import binning_of, compared_cells
 from clustem.segmentation.features import TILES, Features, features_of
+from clustem.segmentation.shared_directions import Past
 from clustem.surveying import Survey
 
 _FEW_TILES = 1100  # of a window that is one of many: directions are found from its tiles again and again
@@ -66,23 +67,45 @@ class Window:
         self.first += rows
         self.count -= rows
 
-    def features(self, detector_mask: NDArray[np.bool_] | None, *, whole: bool) -> Features | None:
-        """Return the features of the rows, by directions found from them; None if nothing was counted there.
-
-        If they are the `whole` scan, the directions are those of a scan that is read from a file.
-        """
-        moves = self.moves[: self.count]
-        use = compared_cells(replace(self.survey, descan_px=moves.astype(float)), self.binning, detector_mask)
-        strips, positions = self._tiles(TILES if whole else _FEW_TILES)
+    def whole_features(self, detector_mask: NDArray[np.bool_] | None) -> Features | None:
+        """Return the features of the rows as those of a scan that is read from a file; None if nothing was counted."""
+        use = self._use(detector_mask)
+        strips, positions = self._tiles(TILES)
         if not strips[..., use].any():
             return None
-        centre = self.survey.centre_px / self.binning.step
-        basis = find_basis([strips], positions, use, self.binning.silent, centre, rough=not whole)
-        flat = self.patterns[: self.count].reshape(-1, use.size)
+        return self._project(find_basis([strips], positions, use, self.binning.silent, self._centre))
+
+    def features(
+        self, detector_mask: NDArray[np.bool_] | None, past: Past | None, settled: int
+    ) -> tuple[Features | None, Past | None]:
+        """Return the features of the rows, None if nothing was counted in them, and what to keep of the past and them.
+
+        Directions are found from these rows and from the past, into which as many rows go as are `settled` now.
+        """
+        use = self._use(detector_mask)
+        strips, positions = self._tiles(_FEW_TILES)
+        if not strips[..., use].any():
+            return None, past
+        basis, kept = find_basis_after(
+            past, [strips], positions, use, self.binning.silent, self._centre, share=settled / self.count
+        )
+        return self._project(basis), kept
+
+    @property
+    def _centre(self) -> NDArray[np.float64]:
+        return np.asarray(self.survey.centre_px / self.binning.step)
+
+    def _use(self, detector_mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        moves = self.moves[: self.count]
+        return compared_cells(replace(self.survey, descan_px=moves.astype(float)), self.binning, detector_mask)
+
+    def _project(self, basis: Basis) -> Features:
+        flat = self.patterns[: self.count].reshape(-1, int(np.prod(self.binning.cells)))
         values = np.empty((len(flat), basis.matrix.shape[1]), np.float32)
         for start in range(0, len(flat), _TOGETHER):
             np.matmul(flat[start : start + _TOGETHER], basis.matrix, out=values[start : start + _TOGETHER])
-        return features_of(values.reshape(*moves.shape[:2], -1), basis, self.binning, self.survey.centre_px)
+        shaped = values.reshape(self.count, self.patterns.shape[1], -1)
+        return features_of(shaped, basis, self.binning, self.survey.centre_px)
 
     def _tiles(self, most: int) -> tuple[NDArray[np.float32], int]:
         """Return sums of patterns over at most so many tiles (t_y, t_x, n_y, n_x), and the positions in one."""
