@@ -51,6 +51,18 @@ def test_a_turned_lattice_is_recognised(turn_deg):
     assert np.rad2deg(turn_onto(lattice, turned, intensities, RADIUS)) == pytest.approx(turn_deg, abs=0.8)
 
 
+@pytest.mark.parametrize(
+    "lattice", [[[0.4, 0.0], [0.0, 0.4]], [[0.4, 0.2], [0.0, 0.3464]]], ids=["square", "hexagonal"]
+)
+@pytest.mark.parametrize("turn_deg", [-3, 0, 3])
+def test_of_equivalent_turns_the_smallest_counts_whatever_the_strain(lattice, turn_deg):
+    turn = np.deg2rad(turn_deg)
+    for seed, stretch in enumerate((np.diag([1.01, 1.0]), np.diag([1.0, 1.01]), np.array([[1, 0.008], [0.008, 1]]))):
+        peaks, intensities = peaks_on(lattice, seed=seed)
+        turned = peaks @ stretch @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        assert np.rad2deg(turn_onto(np.array(lattice), turned, intensities, RADIUS)) == pytest.approx(turn_deg, abs=1)
+
+
 def test_another_lattice_is_not():
     peaks, intensities = peaks_on([[0.37, 0.1], [0.0, 0.3]])
     assert turn_onto(np.array([[0.55, 0.0], [0.1, 0.47]]), peaks, intensities, 0.02) is None

@@ -15,8 +15,11 @@ from clustem.crystallography.rotations import from_rotation_vector
 from clustem.crystallography.structure_factors import structure_factors
 from clustem.errors import InputError
 
+from .patterns import averages_of
+
 GOLD = Crystal("Au", (4.0782, 4.0782, 4.0782, 90, 90, 90), "F m -3 m", (Site("Au", (0, 0, 0)),))
 CALIBRATION = Calibration(inv_angstrom_per_px=0.025, energy_keV=200)
+CENTRE, SPOT = np.array([60.2, 59.7]), 1.3  # px
 ZONES = [from_rotation_vector(vector) for vector in ([0.02, 0.01, 0.3], [0.6, 0.3, 0.1], [0.0, 0.96, 0.7])]
 
 
@@ -77,6 +80,21 @@ def crystal_pattern(rotation, deformation=None, *, noise=0.0, seed=0):
     return g[near, :2] + drawn, (reflections.intensity * np.exp(-((excitation / 0.015) ** 2)))[near]
 
 
+def averages_of_spots(patterns):
+    """Averages without noise: Gaussian spots at (x, y) with these intensities, and the direct beam."""
+    y, x = np.indices((121, 121))
+
+    def spot(place):
+        return np.exp(-((y - place[0]) ** 2 + (x - place[1]) ** 2) / (2 * SPOT**2))
+
+    images = []
+    for g, intensity in patterns:
+        places = CENTRE + g[:, ::-1] / CALIBRATION.inv_angstrom_per_px
+        spots = sum(1000 * height * spot(place) for height, place in zip(intensity, places, strict=True))
+        images.append(0.01 + 1e5 * spot(CENTRE) + spots)
+    return averages_of(images, positions=100_000, calibration=CALIBRATION, centre=CENTRE)
+
+
 def in_plane(matrix):
     whole = np.eye(3)
     whole[:2, :2] = matrix
@@ -107,6 +125,40 @@ def test_rotation_does_not_leak_into_strain(turn_deg):
     np.testing.assert_allclose(values(strain, 1), [0.01, 0, 0], atol=1e-4)
     assert np.rad2deg(strain.omega[1]) == pytest.approx(turn_deg, abs=0.01)
     np.testing.assert_allclose(values(strain, 0), 0, atol=1e-9)
+
+
+# e_xx, e_yy, e_xy and the turn in degrees
+KNOWN = [(0.01, 0, 0, 0), (0, 0.01, 0, 0), (0, 0, 0.008, 0), (0, 0, 0, 3), (0, 0, 0, -3), (0.01, 0, 0, 3)]
+
+
+@pytest.fixture(scope="module")
+def known_peaks():
+    """Peaks found in analytic patterns of gold: as it is, and with each of the known deformations."""
+    patterns = []
+    for e_xx, e_yy, e_xy, turn_deg in [(0, 0, 0, 0), *KNOWN]:
+        stretch = np.array([[1 + e_xx, e_xy], [e_xy, 1 + e_yy]])
+        patterns.append(crystal_pattern(ZONES[0], in_plane(stretch @ turn2(np.deg2rad(turn_deg)))))
+    bright = [intensity > 1e-3 * intensity.max() for _, intensity in patterns]
+    normal = [(g[one], height[one] / height.max()) for (g, height), one in zip(patterns, bright, strict=True)]
+    return clustem.find_peaks(averages_of_spots(normal), probe=clustem.Probe.spot(SPOT))
+
+
+def oriented_as_turned():
+    return oriented([from_rotation_vector([0, 0, np.deg2rad(turn)]) @ ZONES[0] for turn in (0, *(k[3] for k in KNOWN))])
+
+
+@pytest.mark.parametrize("with_crystal", [True, False], ids=["crystal", "lattice"])
+def test_from_patterns_to_strain_to_a_ten_thousandth(known_peaks, with_crystal):
+    """Also with the fourfold lattice of a pattern near ⟨001⟩, which a strain could turn by 90°."""
+    strain = clustem.fit_strain(known_peaks, oriented_as_turned() if with_crystal else None, reference=1)
+    for index, (*e, turn_deg) in enumerate(KNOWN, start=1):
+        np.testing.assert_allclose([*values(strain, index), strain.omega[index]], [*e, np.deg2rad(turn_deg)], atol=1e-4)
+
+
+def test_from_patterns_to_strain_against_the_cell(known_peaks):
+    strain = clustem.fit_strain(known_peaks, oriented_as_turned())
+    expected = [(0, 0, 0), *(e for *e, _ in KNOWN)]
+    np.testing.assert_allclose([values(strain, index) for index in range(len(expected))], expected, atol=1e-4)
 
 
 def test_orientation_error_about_the_beam_or_tilted_does_not_matter():

@@ -19,6 +19,7 @@ _LEAST_SCORE = 0.5
 _LEAST_PEAKS = 4
 _REFINEMENTS = 5
 _TURN_STEP_DEG = 0.5
+_AS_GOOD = 0.9  # of the closeness of the best turn
 
 
 def find_lattice(
@@ -69,12 +70,16 @@ def find_lattice(
 def turn_onto(
     lattice: NDArray[np.float64], peaks: NDArray[np.float64], intensities: NDArray[np.float64], radius: float
 ) -> float | None:
-    """Return the angle in radians, −π/2 … π/2, that turns a lattice onto the peaks (n, 2) best; None if none does."""
+    """Return the angle in radians, −π/2 … π/2, that turns a lattice onto the peaks (n, 2); None if none does.
+
+    Of turns that are about as good, as of a square lattice by 90°, it is the smallest: a small strain would decide.
+    """
     weights = np.sqrt(np.maximum(intensities, 0))
     angles = np.deg2rad(np.arange(-90, 90, _TURN_STEP_DEG))
-    angles = angles[np.argsort(np.abs(angles), kind="stable")]  # of equal ones, the smallest turn
-    closeness = [(weights * _closeness(_turned(lattice, angle), peaks, radius)).sum() for angle in angles]
-    best = float(angles[np.argmax(np.round(closeness, 9))])
+    closeness = np.array([(weights * _closeness(_turned(lattice, angle), peaks, radius)).sum() for angle in angles])
+    highest = (closeness >= np.roll(closeness, 1)) & (closeness >= np.roll(closeness, -1))
+    good = angles[highest & (closeness >= _AS_GOOD * closeness.max())]
+    best = float(good[np.argmin(np.abs(good))])
     turned = _turned(lattice, best)
     enough = _hits(turned, peaks, radius).sum() >= _LEAST_PEAKS
     return best if enough and _score(turned, peaks, weights, radius) > _LEAST_SCORE else None
