@@ -71,7 +71,7 @@ def peaks_of(patterns: list[tuple[NDArray[np.float64], NDArray[np.float64]]], *,
             measured = (y * pixel / PIXEL, x * pixel / PIXEL, 0.01 * pixel)
             rows.append((label, *place, *measured, intensity[i], 0.01 * intensity[i], 0.99))
     return Peaks(
-        table=pd.DataFrame(rows, columns=list(COLUMNS)),
+        table=pd.DataFrame(np.array(rows).reshape(-1, len(COLUMNS)), columns=list(COLUMNS)).astype({"label": np.int64}),
         centres=np.full((len(patterns), 2), centre),
         calibration=Calibration(inv_angstrom_per_px=pixel, energy_keV=ENERGY),
         shape=(SIZE, SIZE),

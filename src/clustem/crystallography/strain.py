@@ -88,7 +88,8 @@ def fit_strain(peaks: Peaks, orientations: Oriented | None = None, *, reference:
     ------
     InputError
         If the reference is unknown, or `"crystal"` without orientations; if the size of a pixel or the energy are not
-        calibrated, but orientations are given; if peaks and orientations do not have as many domains.
+        calibrated, but orientations are given; if peaks and orientations do not have as many domains; if the reference
+        is a domain that has no strain itself.
 
     Notes
     -----
@@ -119,7 +120,10 @@ def fit_strain(peaks: Peaks, orientations: Oriented | None = None, *, reference:
         fits, turn = _fit_crystals(peaks, orientations)
     deformations = np.array([_deformation(one.fit) for one in fits]).reshape(-1, 2, 2)
     if isinstance(reference, int) and np.isnan(deformations[reference - 1, 0, 0]):
-        raise InputError(f"reference: domain {reference} has no strain itself: {fits[reference - 1].reason}")
+        raise InputError(
+            f"reference: domain {reference} has no strain itself: {fits[reference - 1].reason}; choose another domain, "
+            "or 'median'"
+        )
     return _assembled(fits, compare(deformations, turn, reference), reference)
 
 
@@ -199,8 +203,9 @@ def _fit_lattices(peaks: Peaks, reference: Reference) -> tuple[list[Indexed], Tu
 
 def _reach(peaks: Peaks) -> float:
     """Return the length up to which reflections can be peaks."""
-    longest = np.hypot(peaks.table["g_y"], peaks.table["g_x"]).max() if len(peaks.table) else 1.0
-    return float(longest) * (1 + _SUSPICIOUS)
+    length = np.hypot(peaks.table["g_y"], peaks.table["g_x"])
+    known = length[np.isfinite(length)]  # where the centre is not known, no length is
+    return (float(known.max()) if len(known) else 1.0) * (1 + _SUSPICIOUS)
 
 
 def _positions(peaks: Peaks, label: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
