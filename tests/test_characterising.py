@@ -170,6 +170,34 @@ def test_without_a_crystal_the_lattices_are_strained(place, tmp_path, monkeypatc
         clustem.export(found, to="ctf")
 
 
+def test_averages_without_peaks_make_whole_results(tmp_path, calibration):
+    """Vacuum, and a single spot in it: what is missing is said everywhere, and every export works."""
+    y, x = np.indices((64, 64)) - 32
+    beam = 0.1 + 120 * (np.hypot(y, x) < 2.3)
+    spot = beam + 40 * (np.hypot(y, x - 14) < 2.3)
+    data = np.random.default_rng(0).poisson(np.array([beam] * 3 + [spot] * 3)[None].repeat(3, axis=0)).astype(np.uint16)
+    labels = np.array([[1, 1, 1, 2, 2, 2]] * 3)
+    here = calibration.updated(clustem.Calibration(centre_px=(32, 32)))
+    clustem.run(data, labels=labels, crystal=GOLD, output=tmp_path / "out", calibration=here, per_position=True)
+    found = clustem.open_results(tmp_path / "out")
+    assert (found.peaks.counts < 3).all()
+    assert found.orientations.reason.tolist() == ["fewer than 3 peaks"] * 2
+    assert found.strain.reason == ("no orientation",) * 2
+    assert not found.position_maps.oriented.any()
+    assert not found.position_maps.measured.any()
+    assert "0 of 2 domains" in repr(found)
+    assert found.to_xarray()["peaks"].values.tolist() == found.peaks.counts.tolist()
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "No domain of 2 has an orientation. 2 without (1, 2): fewer than 3 peaks." in report
+    assert (
+        "No domain of 2 has a strain, relative to the cell of the crystal. 2 without (1, 2): no orientation." in report
+    )
+    kinds = ["emd", "hspy", "tiff", "csv", "geojson", "ang", "ctf"]
+    assert "boundaries.csv" in {path.name for path in clustem.export(found, to=kinds)}
+    (row,) = pd.read_csv(tmp_path / "out" / "boundaries.csv").to_dict("records")
+    assert np.isnan(row["misorientation_deg"])
+
+
 def test_no_domains_no_peaks(place, calibration):
     published = {"method": "published", "threshold": 0.5, "min_size": 1000}
     found = clustem.run(place / "scan.npy", crystal=GOLD, calibration=calibration, **published)

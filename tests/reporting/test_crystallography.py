@@ -6,7 +6,12 @@ import pytest
 
 from clustem.calibration import Calibration
 from clustem.reporting import render_report, write_figures
-from clustem.reporting.crystallography import BOUNDARY_ROWS, crystallography_figures, describe_crystallography
+from clustem.reporting.crystallography import (
+    BOUNDARY_ROWS,
+    MOST_LABELS,
+    crystallography_figures,
+    describe_crystallography,
+)
 from clustem.reporting.sheets import PAGE, publication
 
 from .answers import strain_by_hand, with_answers
@@ -40,7 +45,7 @@ def test_words_say_what_was_found(answered):
     assert "1.0000 times as long as those of the crystal (median)" in text
     assert " ".join(section.strained) == (
         "3 of 4 domains have a strain, relative to the cell of the crystal. Standard error 0.03% in the median. "
-        "1 without: no orientation."
+        "1 without (4): no orientation."
     )
 
 
@@ -68,11 +73,33 @@ def test_reasons_are_given_where_nothing_has_an_orientation(four_domains):
     results = with_answers(four_domains, none=True)
     section = describe_crystallography(results)
     text = " ".join(section.sentences)
-    assert "0 of 4 domains have an orientation" in text
-    assert "4 without: no crystal explains the peaks." in text
+    assert "No domain of 4 has an orientation. 4 without (1, 2, 3, 4): no crystal explains the peaks." in text
+    assert dict(zip(section.heading, section.rows[0], strict=True))["ambiguous"] == "–"
     assert [name for name, _ in crystallography_figures(results)] == ["strain", "indexed"]
     assert section.boundaries == ["4 boundaries, none of them between two orientations of one phase."]
     assert section.boundary_rows == []
+
+
+def test_of_many_domains_without_an_orientation_some_are_named(make_results):
+    results = with_answers(make_results(np.arange(1, 61).reshape(6, 10), detector=(16, 16)), none=True)
+    text = " ".join(describe_crystallography(results).sentences)
+    named = ", ".join(str(label) for label in range(1, MOST_LABELS + 1))
+    assert f"60 without ({named} and {60 - MOST_LABELS} more): no crystal explains the peaks." in text
+
+
+def test_a_single_domain_is_spoken_of_as_one(make_results):
+    results = with_answers(make_results(np.ones((3, 3)), detector=(16, 16)))
+    assert "The only domain has an orientation, 0 of them ambiguous." not in describe_crystallography(results).sentences
+    assert "The only domain has an orientation." in describe_crystallography(results).sentences
+    nothing = describe_crystallography(with_answers(results, none=True))
+    assert "The only domain has no orientation." in nothing.sentences
+
+
+def test_that_boundaries_are_left_out_of_the_table_is_said(make_results):
+    few = render_report(with_answers(make_results(np.ones((2, 9)).cumsum(axis=1) // 4, detector=(16, 16))))
+    assert "Boundaries with an angle, the longest first; all are in <code>boundaries.csv" in few
+    many = render_report(with_answers(make_results(np.arange(1, 61).reshape(6, 10), detector=(16, 16))))
+    assert f"The {BOUNDARY_ROWS} longest of 104 boundaries with an angle; all are in" in many
 
 
 def test_without_a_crystal_there_are_peaks_and_strain_alone(answered):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 PATTERNS = 12
 TABLE_ROWS = 200
 BOUNDARY_ROWS = 30
+MOST_LABELS = 20  # that are named for a reason
 Adapt = Callable[[Callable[..., Figure]], Callable[..., Figure]]
 _PERCENT = ("e_xx", "e_yy", "e_xy")
 
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """What the template shows: sentences, and tables as heading and rows of text."""
+    """What the template shows: sentences, and tables as heading and rows of text; `angles` are known ones."""
 
     sentences: list[str]
     strained: list[str]
@@ -47,6 +48,7 @@ class Section:
     boundaries: list[str]
     boundary_heading: list[str]
     boundary_rows: list[list[str]]
+    angles: int
     domains: int
     patterns: int
     several_phases: bool
@@ -69,6 +71,7 @@ def describe_crystallography(results: Results) -> Section | None:
         boundaries=list(_boundaries(boundaries)) if boundaries is not None else [],
         boundary_heading=list(lines),
         boundary_rows=[list(row) for row in zip(*lines.values(), strict=True)],
+        angles=0 if boundaries is None else int(np.isfinite(boundaries["misorientation_deg"]).sum()),
         domains=results.domains.number,
         patterns=min(PATTERNS, results.domains.number),
         several_phases=orientations is not None and len(orientations.crystals) > 1,
@@ -101,18 +104,14 @@ def crystallography_figures(results: Results, adapt: Adapt = lambda plot: plot) 
 def _found(peaks: Peaks, orientations: Orientations | None) -> Iterator[str]:
     """Say how many peaks and orientations there are, and why there are none."""
     number = peaks.number
-    yield f"{len(peaks.table):,} peaks in {_amount(number, 'average')}, {np.median(peaks.counts):.0f} in the median."
+    median = f"{np.median(peaks.counts):.0f} in the median"
+    yield f"{_amount(len(peaks.table), 'peak')} in {_amount(number, 'average')}, {median}."
     if orientations is None:
         yield "Without a crystal there are no orientations."
         return
     found = orientations.found
-    unsure = int((orientations.ambiguous & found).sum())
-    yield (
-        f"{int(found.sum())} of {_amount(number, 'domain')} {'have' if found.sum() != 1 else 'has'} an orientation, "
-        f"{unsure} of them ambiguous{': another explains the pattern nearly as well' * (unsure > 0)}."
-    )
-    for reason, count in Counter(orientations.reason[~found].tolist()).most_common():
-        yield f"{count} without: {reason}."
+    yield f"{_how_many(found, 'an orientation')}{_unsure(orientations)}."
+    yield from _reasons(orientations.reason.tolist())
     if not found.any():
         return
     phases = Counter(orientations.phase[found].tolist())
@@ -124,18 +123,39 @@ def _found(peaks: Peaks, orientations: Orientations | None) -> Iterator[str]:
     yield f"Scattering vectors are {scale:.4f} times as long as those of the crystal{'s' * (len(phases) > 1)} (median)."
 
 
+def _unsure(orientations: Orientations) -> str:
+    """Say how many of the orientations are ambiguous, if any were found."""
+    found, unsure = int(orientations.found.sum()), int((orientations.ambiguous & orientations.found).sum())
+    which = "" if orientations.number == 1 else f"{unsure} of them "
+    if not found or (orientations.number == 1 and not unsure):
+        return ""
+    return f", {which}ambiguous{': another explains the pattern nearly as well' * (unsure > 0)}"
+
+
+def _how_many(have: NDArray[np.bool_], what: str) -> str:
+    """Say how many domains (K,) have something."""
+    number, count = len(have), int(have.sum())
+    if number == 1:
+        return f"The only domain has {what if count else f'no {what.split()[-1]}'}"
+    return f"{count or 'No domain'} of {number:,} {'domains ' * (count > 0)}{'have' if count > 1 else 'has'} {what}"
+
+
+def _reasons(reasons: Sequence[str]) -> Iterator[str]:
+    """Say why domains have none, the most frequent reason first, and which they are."""
+    for reason, count in Counter(why for why in reasons if why).most_common():
+        labels = [str(label) for label, why in enumerate(reasons, 1) if why == reason]
+        more = f" and {count - MOST_LABELS} more" * (count > MOST_LABELS)
+        yield f"{count:,} without ({', '.join(labels[:MOST_LABELS])}{more}): {reason}."
+
+
 def _strained(strain: Strain) -> Iterator[str]:
     known = strain.measured
     relative = {"crystal": "the cell of the crystal", "median": "the median of its lattice"}
-    yield (
-        f"{int(known.sum())} of {_amount(len(known), 'domain')} {'have' if known.sum() != 1 else 'has'} a strain, "
-        f"relative to {relative.get(strain.reference, strain.reference)}."
-    )
+    yield f"{_how_many(known, 'a strain')}, relative to {relative.get(strain.reference, strain.reference)}."
     if known.any():
         errors = np.stack([getattr(strain, f"{name}_error")[known] for name in _PERCENT])
         yield f"Standard error {_median(errors):.2%} in the median."
-    for reason, count in Counter(why for why in strain.reason if why).most_common():
-        yield f"{count} without: {reason}."
+    yield from _reasons(strain.reason)
 
 
 def _boundaries(table: pd.DataFrame) -> Iterator[str]:
@@ -168,7 +188,11 @@ def _columns(
             yield name, column_texts(angle.tolist())
         yield "score", column_texts(orientations.score[rows].tolist(), 2)
         yield "probability", column_texts(orientations.probability[rows].tolist(), 2)
-        yield "ambiguous", column_texts((orientations.ambiguous & orientations.found)[rows].tolist())
+        unsure = column_texts(orientations.ambiguous[rows].tolist())
+        yield (
+            "ambiguous",
+            [text if known else "–" for text, known in zip(unsure, orientations.found[rows], strict=True)],
+        )
         yield "turn error (°)", column_texts(orientations.angle_error_in_plane_deg[rows].tolist(), 2)
         yield "tilt error (°)", column_texts(orientations.angle_error_out_of_plane_deg[rows].tolist(), 2)
     if strain is not None:

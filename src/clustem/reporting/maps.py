@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -170,8 +171,10 @@ def draw_contours(axes: Axes, contours: Contours, colours: NDArray[np.float64]) 
     axes.add_collection(collection, autolim=False)
 
 
-def number_domains(axes: Axes, labels: NDArray[np.int32], colours: NDArray[np.float64]) -> None:
-    """Write the number of every domain that has room for it."""
+def number_domains(
+    axes: Axes, labels: NDArray[np.int32], colours: NDArray[np.float64], hatched: NDArray[np.bool_] | None = None
+) -> None:
+    """Write the number of every domain that has room for it, on its colour where it is `hatched` (K,)."""
     box = axes.get_window_extent()
     points = 72 / axes.figure.dpi * np.array([box.height / labels.shape[0], box.width / labels.shape[1]])
     places, radii = widest_places(labels, (float(points[0]), float(points[1])))
@@ -180,6 +183,8 @@ def number_domains(axes: Axes, labels: NDArray[np.int32], colours: NDArray[np.fl
         if size >= 4.5:
             text = axes.text(x, y, str(label), fontsize=size, ha="center", va="center_baseline")
             text.set_color(text_colour(colours[label]))
+            if hatched is not None and hatched[label - 1]:
+                text.set_path_effects([withStroke(linewidth=3, foreground=colours[label])])
 
 
 def widest_places(

@@ -50,14 +50,14 @@ def plot_orientation_maps(sheet: Sheet, orientations: Orientations, domains: Dom
         page_width=sheet.width,
         ticks=sheet.ticks,
     )
-    outlines = contours(domains)
+    outlines, unsure = contours(domains), orientations.ambiguous & orientations.found
     for axes, name in zip(panels, _TITLES, strict=False):
         colours = orientation_colours(orientations, SAMPLE_AXES[name])
         paint(axes, colours[labels])
         draw_contours(axes, outlines, np.tile([0.1, 0.1, 0.1, 1.0], (len(colours), 1)))
-        hatch(axes, domains, orientations.ambiguous & orientations.found)
+        hatch(axes, domains, unsure)
         if name == "z":
-            number_domains(axes, labels, colours)
+            number_domains(axes, labels, colours, unsure)
     _draw_keys(figure, panels[-1], orientations)
     legend_below(figure, map_legend(orientations, domains))
     return figure
