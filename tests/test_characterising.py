@@ -223,6 +223,7 @@ def test_no_domains_no_peaks(place, calibration):
         ({"strain_reference": 1.5}, "strain_reference: expected 'crystal', 'median' or a label, got '1.5'"),
         ({"strain_reference": "ideal"}, "strain_reference: 'crystal' needs a crystal"),
         ({"precession_deg": 1.0}, "precession_deg: .* there is none; give --crystal"),
+        ({"precession_deg": 1.0, "probe": "disk:3"}, "precession_deg: .* there is none; give --crystal"),
         ({"per_position": True}, "per_position: .* there is none"),
         ({"crystal": GOLD, "precession_deg": 9.0}, "precession_deg: expected 0 to 5 degrees"),
     ],

@@ -218,20 +218,33 @@ def test_several_sources_are_a_series_in_natural_order(tmp_path, moving_particle
     for number, counts in zip((9, 10), moving_particles[0][:2], strict=True):
         np.save(tmp_path / f"f_{number}.npy", counts)
     sources = [str(tmp_path / name) for name in ("f_10.npy", "f_9.npy")]  # as shells expand f_*.npy
-    result = runner.invoke(app, ["run", *sources, "-o", str(tmp_path / "out"), "--time-step", "2s"])
+    np.save(tmp_path / "mask.npy", np.hypot(*np.indices((32, 32)) - 15.5) < 14)
+    options = ["--time-step", "2s", "--detector-mask", str(tmp_path / "mask.npy"), "--min-size", "6", "--gain", "1"]
+    result = runner.invoke(app, ["run", *sources, "-o", str(tmp_path / "out"), *options])
     assert result.exit_code == 0, result.output
     assert "tracks  " in result.output
     recipe = (tmp_path / "out" / "recipe.toml").read_text(encoding="utf-8")
     assert recipe.index("f_9.npy") < recipe.index("f_10.npy")
+    assert all(line in recipe for line in ('detector_mask = "inputs/detector_mask.npy"', "min_size = 6", "gain = 1.0"))
     again = runner.invoke(app, ["run", str(tmp_path / "out" / "recipe.toml"), "-o", str(tmp_path / "again"), "-q"])
     assert (again.exit_code, again.output) == (0, "")
     assert (tmp_path / "again" / "results.h5").read_bytes() == (tmp_path / "out" / "results.h5").read_bytes()
 
 
 def test_options_of_scans_and_of_series_are_told_apart(scan_file, tmp_path):
+    twice = ["run", str(scan_file), str(scan_file)]
     cases = (
         (["run", str(scan_file), "--time-step", "2s"], "--time-step: belongs to a series"),
-        (["run", str(scan_file), str(scan_file), "--method", "published"], "--method: belongs to the run of one scan"),
+        ([*twice, "--labels", "l.npy"], "--labels: is the label image of one scan"),
+        ([*twice, "--per-position"], "--per-position: asks for maps of one scan"),
+        ([*twice, "--frame", "1"], "--frame: chooses one scan, but all of a series are followed"),
+        ([*twice, "--method", "labels"], "domains of a series are found in every frame"),
+        ([*twice, "--crystal", "clustem:Au", "--strain-reference", "3"], "expected 'crystal' or 'median' for a series"),
+        ([*twice, "--probe", "disk:3"], "probe: has no effect without a crystal"),
+        ([*twice, "--precession-deg", "1"], "precession_deg: has no effect without a crystal"),
+        (["watch", str(tmp_path), "--precession-deg", "1"], "precession_deg: has no effect without a crystal"),
+        (["watch", str(tmp_path), "--threshold", "0.9"], "choose method 'published', or leave it out"),
+        (["run", "clustem:film_au", "--precession-deg", "1", "--probe", "disk:3"], "there is none; give --crystal"),
         (["run", str(tmp_path / "f_*.npy")], "no file has such a name"),
         (["watch", str(tmp_path / "missing")], "no such folder"),
     )

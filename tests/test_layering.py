@@ -32,6 +32,7 @@ ROOMS = (
     "results",
     "reporting",
     "recipe",
+    "inputs",
     "characterising",
     "exporting",
     "journal",

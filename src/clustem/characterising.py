@@ -94,8 +94,8 @@ def plan_of(recipe: Recipe, scan: Scan, *, crystal: Any, probe: Any, folder: str
     """
     given = recipe.crystal if crystal is None else crystal
     probe = recipe.probe if probe is None else probe
+    _check_unused(recipe, crystals=given is not None, lattices=probe is not None or recipe.strain_reference is not None)
     if given is None and probe is None and recipe.strain_reference is None:
-        _check_unused(recipe)
         return None
     plan = _with_probe(crystals_of(given, folder), probe, scan, folder)
     _check_calibration(plan.crystals, scan)
@@ -151,9 +151,9 @@ def characterise(
     return Findings(peaks, orientations, strain, maps)
 
 
-def _check_unused(recipe: Recipe) -> None:
-    for name in ("precession_deg", "per_position"):
-        if getattr(recipe, name):
+def _check_unused(recipe: Recipe, *, crystals: bool, lattices: bool) -> None:
+    for name, used in (("precession_deg", crystals), ("per_position", crystals or lattices)):
+        if getattr(recipe, name) and not used:
             raise InputError(f"{name}: says how crystals are measured, but there is none; give --crystal")
 
 

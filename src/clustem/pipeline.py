@@ -18,28 +18,19 @@ from clustem.averaging import average
 from clustem.calibration import Calibration
 from clustem.characterising import Findings, Plan, characterise, check_reference, plan_of
 from clustem.crystallography import Crystal
-from clustem.errors import InputError, MissingFileError
 from clustem.formats import checked_dtype, open_scan
+from clustem.inputs import INPUTS, images_of, kept_names, words_among, write_inputs
 from clustem.journal import run_log
-from clustem.recipe import MASK_WORDS, Recipe, annulus_radii, is_mask_word, load_recipe
+from clustem.recipe import Recipe, load_recipe
 from clustem.results import Results, check_output, whole_folder, write_tables
 from clustem.scan import Scan
 from clustem.segmentation import check_blur, segment
-from clustem.surveying import (
-    Survey,
-    annular_mask,
-    background_mask,
-    beam_stop_mask,
-    load_image,
-    load_mask,
-    outside_beam_mask,
-)
+from clustem.surveying import Survey, chosen_pixels, chosen_positions, peak_pixels
 from clustem.surveying import survey as survey_scan
 
 logger = logging.getLogger(__name__)
 
 _LIBRARIES = ("numpy", "scipy", "numba", "h5py", "scikit-image", "matplotlib")
-_INPUTS = "inputs"
 
 
 def run(
@@ -190,8 +181,7 @@ def _prepare(source: Any, options: dict[str, Any], given: dict[str, Any], *, cry
     if isinstance(source, (str, os.PathLike)):
         text = os.fspath(source)
         recipe = load_recipe(Path(text)) if text.lower().endswith(".toml") else replace(recipe, source=text)
-    words = {name: str(image) for name, image in given.items() if _is_word(image)}
-    recipe = recipe.changed({**options, **words})
+    recipe = recipe.changed({**options, **words_among(given)})
     where = source if recipe.source is None else recipe.source
     scan = open_scan(where, **recipe.opening(), calibration=recipe.calibration)
     if isinstance(source, Scan):
@@ -199,32 +189,12 @@ def _prepare(source: Any, options: dict[str, Any], given: dict[str, Any], *, cry
     recipe = recipe.changed(scan.opened_with)
     if scan.path is not None:
         recipe = replace(recipe, source=str(scan.path))
-    images = {}
-    for name, image in given.items():
-        path = getattr(recipe, name) if image is None else image
-        if path is None or _is_word(path):
-            continue
-        images[name] = _image(path, name)
-        expected = scan.detector_shape if name == "detector_mask" else scan.scan_shape
-        if images[name].shape != expected:
-            raise InputError(f"{name}: expected an image of shape {expected}, got {images[name].shape}")
-    recipe = recipe.changed({name: f"{_INPUTS}/{name}.npy" for name in images})
+    images = images_of(recipe, given, scan_shape=scan.scan_shape, detector_shape=scan.detector_shape)
+    recipe = recipe.changed(kept_names(images))
     recipe.check()
-    check_blur(recipe.smooth_sigma, scan)
-    plan = plan_of(recipe, scan, crystal=crystal, probe=probe, folder=_INPUTS)
+    check_blur(recipe.smooth_sigma, scan.detector_shape)
+    plan = plan_of(recipe, scan, crystal=crystal, probe=probe, folder=INPUTS)
     return _Job(scan, recipe if plan is None else recipe.changed(plan.names), images, plan)
-
-
-def _image(source: Any, name: str) -> NDArray[Any]:
-    """Return an image that was given; a name that is neither a file nor a word may be a misspelt word."""
-    words = MASK_WORDS.get(name)
-    if words is not None and isinstance(source, (str, Path)) and not Path(source).is_file():
-        raise MissingFileError(f"{name}: expected an image or one of {', '.join(words)}; there is no file {source}")
-    return load_image(source, name=name)
-
-
-def _is_word(image: Any) -> bool:
-    return isinstance(image, str) and is_mask_word(image)
 
 
 def _compute(job: _Job) -> Results:
@@ -237,8 +207,8 @@ def _compute(job: _Job) -> Results:
         similarity=recipe.similarity,
         threshold=recipe.threshold,
         smooth_sigma=recipe.smooth_sigma,
-        detector_mask=None if recipe.method == "labels" else _detector_mask(job, found),
-        scan_mask=_scan_mask(job, found),
+        detector_mask=_compared_pixels(job, found),
+        scan_mask=chosen_positions(job.images.get("scan_mask", recipe.scan_mask), found),
         min_size=recipe.min_size,
         border=recipe.border,  # type: ignore[arg-type]
         prefilter=recipe.prefilter,
@@ -251,51 +221,15 @@ def _compute(job: _Job) -> Results:
     averages = average(scan, domains, survey=found, centre=recipe.centre)
     findings = Findings()
     if job.plan is not None:
-        findings = characterise(job.plan, scan, domains, averages, found, _peak_mask(job, found))
+        findings = characterise(job.plan, scan, domains, averages, found, peak_pixels(recipe.detector_mask, found))
     shown = replace(recipe, source=scan.name).to_tables()
     return Results(found, domains, averages, shown, _provenance(scan, found), **vars(findings))
 
 
-def _peak_mask(job: _Job, found: Survey) -> NDArray[np.bool_]:
-    """Return the detector pixels that peaks are looked for in: all good ones, without the shadow of a beam stop."""
-    stopped = job.recipe.detector_mask == "beam-stop"
-    return found.detector_mask & beam_stop_mask(found) if stopped else found.detector_mask
-
-
-def _detector_mask(job: _Job, found: Survey) -> NDArray[np.bool_] | None:
+def _compared_pixels(job: _Job, found: Survey) -> NDArray[np.bool_] | None:
     """Return the pixels that are compared: those asked for, without bad ones; None = as the method has it."""
-    word, image = job.recipe.detector_mask, job.images.get("detector_mask")
-    if word is None:
-        return found.usable if job.recipe.method == "published" else None
-    if image is not None:
-        mask = load_mask(image, job.scan.detector_shape, name="detector_mask")
-    elif word == "beam-stop":
-        mask = beam_stop_mask(found)
-        if mask.all():
-            raise InputError(
-                "detector_mask: no shadow of a beam stop was found; leave the option out, or give an image"
-            )
-    elif word == "outside-beam":
-        if not np.isfinite(found.beam_radius_px):
-            raise InputError(
-                "detector_mask: 'outside-beam' needs a direct beam, but none was found; give annulus:INNER-OUTER"
-            )
-        mask = outside_beam_mask(found)
-    else:
-        inner, outer = annulus_radii(word)
-        centre = (float(found.centre_px[0]), float(found.centre_px[1]))
-        mask = annular_mask(job.scan.detector_shape, centre_px=centre, inner_px=inner, outer_px=outer)
-    return mask & found.detector_mask
-
-
-def _scan_mask(job: _Job, found: Survey) -> NDArray[Any] | None:
-    if job.recipe.scan_mask == "sample":
-        if not np.isfinite(found.annular_dark_field).any():
-            raise InputError(
-                "scan_mask: 'sample' needs a direct beam, for the dark field, but none was found; give an image"
-            )
-        return background_mask(found)
-    return job.images.get("scan_mask")
+    chosen = chosen_pixels(job.images.get("detector_mask", job.recipe.detector_mask), found)
+    return found.usable if chosen is None and job.recipe.method == "published" else chosen
 
 
 def _provenance(scan: Scan, found: Survey) -> dict[str, str]:
@@ -318,15 +252,7 @@ def _write(results: Results, job: _Job, target: Path, folder: Path) -> None:
 
     write_tables(results, folder)
     (folder / "report.html").write_text(render_report(results), encoding="utf-8")
-    inputs: dict[str, Any] = {f"{name}.npy": image for name, image in job.images.items()}
-    inputs |= {} if job.plan is None else job.plan.kept
-    if inputs:
-        (folder / _INPUTS).mkdir()
-    for name, content in inputs.items():
-        if isinstance(content, bytes):
-            (folder / _INPUTS / name).write_bytes(content)
-        else:
-            np.save(folder / _INPUTS / name, content, allow_pickle=False)
+    write_inputs(folder, job.images, {} if job.plan is None else job.plan.kept)
     (folder / "recipe.toml").write_text(_relative(job, target).to_toml(), encoding="utf-8")
 
 

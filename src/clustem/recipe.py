@@ -12,7 +12,7 @@ from typing import Any
 from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
 from clustem.segmentation import NoiseAwareParameters, PublishedParameters, check_options, has_option
-from clustem.surveying import NoiseModel
+from clustem.surveying import NoiseModel, check_mask_word, is_mask_word
 
 _TABLES = {
     "input": ("source", "dataset", "scan_shape", "detector_shape", "dtype", "snake", "flyback", "frame"),
@@ -35,9 +35,6 @@ _TABLES = {
 _NUMBERS = ("similarity", "threshold", "smooth_sigma", "gain", "offset", "read_noise", "precession_deg")
 _PATHS = ("source", "detector_mask", "scan_mask", "labels", "probe")
 _LARGEST_PRECESSION = 5.0  # degrees
-_DETECTOR_WORDS = ("outside-beam", "beam-stop", "annulus:")
-_SCAN_WORDS = ("sample",)
-MASK_WORDS = {"detector_mask": _DETECTOR_WORDS, "scan_mask": _SCAN_WORDS}
 _PROBE_WORDS = ("disk:", "spot:")
 _HEAD = (
     "# Written by clustem. Run it again with: clustem run recipe.toml -o FOLDER. Paths are relative to this file.\n\n"
@@ -98,12 +95,8 @@ class Recipe:
         NoiseAwareParameters(self.similarity, self.min_size)
         PublishedParameters(self.threshold, self.smooth_sigma, self.min_size, self.border, self.prefilter)  # type: ignore[arg-type]
         NoiseModel().overridden(gain=self.gain, offset=self.offset, read_noise=self.read_noise)
-        for name, words in MASK_WORDS.items():
-            word = getattr(self, name)
-            if word is not None and is_mask_word(word) and not word.startswith(words):
-                raise InputError(f"{name}: expected an image or one of {', '.join(words)}, got {word!r}")
-        if self.detector_mask is not None and self.detector_mask.startswith("annulus:"):
-            annulus_radii(self.detector_mask)
+        check_mask_word("detector_mask", self.detector_mask)
+        check_mask_word("scan_mask", self.scan_mask)
         if self.precession_deg is not None and not 0 <= self.precession_deg <= _LARGEST_PRECESSION:
             raise InputError(f"precession_deg: expected 0 to 5 degrees, got {self.precession_deg!r}")
 
@@ -139,24 +132,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def is_mask_word(value: str) -> bool:
-    """Return whether a mask is named by a word instead of a path."""
-    return value in (*_DETECTOR_WORDS, *_SCAN_WORDS) or value.startswith("annulus:")
-
-
-def annulus_radii(word: str) -> tuple[float, float]:
-    """Return the inner and outer radius in px of ``annulus:INNER-OUTER``."""
-    try:
-        inner, outer = (float(number) for number in word.removeprefix("annulus:").split("-"))
-        if not 0 <= inner < outer:
-            raise ValueError("the inner radius must be smaller")
-    except ValueError as error:
-        raise InputError(
-            f"detector_mask: expected annulus:INNER-OUTER in px, such as annulus:8-40, with inner < outer, got {word!r}"
-        ) from error
-    return inner, outer
-
-
 def probe_of_word(text: str) -> tuple[str, float] | None:
     """Return the kind and the size in px of ``disk:RADIUS`` or ``spot:SIGMA``; None for anything else, a path."""
     if not text.startswith(_PROBE_WORDS):
@@ -188,11 +163,17 @@ def load_recipe(path: Path) -> Recipe:
     InputError
         If it is not TOML, or has unknown names or values of the wrong kind.
     """
-    values = _values(read_tables(path), path)
-    if values.get("source") is None:
+    recipe = recipe_of(read_tables(path), path)
+    if recipe.source is None:
         raise InputError(
             f"{path}: names no source, because its data was in memory; give the data with its path instead"
         )
+    return recipe
+
+
+def recipe_of(tables: Mapping[str, Any], path: Path) -> Recipe:
+    """Return the recipe that the tables of a file say; relative paths are made absolute, from where the file is."""
+    values = _values(tables, path)
     for name in _PATHS:
         if values.get(name) is not None:
             values[name] = _absolute(values[name], path)
@@ -232,6 +213,8 @@ def _checked(name: str, value: Any, kind: str, path: Path) -> Any:
     if kind.startswith("tuple") and isinstance(value, list):
         if kind.startswith("tuple[str") and not all(isinstance(item, str) for item in value):
             raise InputError(f"{path}: {name}: expected a list of texts, got {value!r}")
+        if kind.startswith("tuple[int") and not (len(value) == 2 and all(type(item) is int for item in value)):
+            raise InputError(f"{path}: {name}: expected two whole numbers, got {value!r}")
         return tuple(value)
     first = kind.split(" ", maxsplit=1)[0]
     if not isinstance(value, _KINDS.get(first, ())) or (isinstance(value, bool) and first != "bool"):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import clustem
 from clustem import Calibration, InputError
+from clustem.crystallography import Probe
 from clustem.crystallography.rotations import HALF_TURN, from_rotation_vector, misorientation_deg
 from clustem.series import Appearances
-from clustem.series.orienting import OrientedFrame, orient_tracks
+from clustem.series.frames import measure_labels
+from clustem.series.options import OrientingOptions
+from clustem.series.orienting import OrientedFrame, orient_frame, orient_tracks
 
 GOLD = clustem.read_crystal("clustem:Au")
 CALIBRATION = Calibration(inv_angstrom_per_px=0.0375, energy_keV=200)
@@ -64,7 +70,9 @@ def test_half_turns_are_told_by_the_frames_around() -> None:
         4: oriented([], [], "there is no direct beam"),
     }
     names = [None if time == 2 else np.array([1]) for time in range(5)]
-    found, warnings = orient_tracks(appearances([0, 1, 3, 4]), names, frames.__getitem__, (GOLD,), CALIBRATION)
+    found, warnings = orient_tracks(
+        appearances([0, 1, 3, 4]), names, frames.__getitem__, OrientingOptions((GOLD,)), CALIBRATION
+    )
     np.testing.assert_allclose(found.rotation[:3], [turned[0], turned[1], turned[3]])
     assert (found.probability[:3] > 0.9).all()
     assert found.phase.tolist() == ["Au", "Au", "Au", ""]
@@ -75,11 +83,11 @@ def test_half_turns_are_told_by_the_frames_around() -> None:
     np.testing.assert_allclose(angles, [4, 8, np.nan, np.nan], atol=0.5)
 
 
-def test_a_series_of_gold_is_oriented_and_strained_in_every_frame() -> None:
+def test_a_series_of_gold_is_oriented_and_strained_in_every_frame(tmp_path: Path) -> None:
     film = clustem.open_scan("clustem:film_au")
     counts = np.asarray(film)[2:12, 30:40]
     series = clustem.open_series([counts, np.rot90(counts, axes=(2, 3))], calibration=film.calibration)
-    tracks = clustem.track(series, crystals=GOLD)
+    tracks = clustem.track(series, folder=tmp_path, crystals=GOLD)
     found = tracks.orientations
     assert found is not None
     pairs = [np.flatnonzero(tracks.appearances.track == track) for track in range(1, tracks.number + 1)]
@@ -99,6 +107,35 @@ def test_a_series_of_gold_is_oriented_and_strained_in_every_frame() -> None:
     table = tracks.frames
     assert set(table["phase"]) <= {"Au", ""}
     assert table.groupby("track")["misorientation"].first().dropna().eq(0).all()
+    assert table["omega"].isna().all()
+
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    relative = clustem.track(series, folder=tmp_path, crystals=GOLD, strain_reference="median")
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == kept
+    assert relative.orientations is not None
+    assert relative.orientations.reference == "median"
+
+
+def test_strain_relative_to_the_median_of_a_frame_has_a_rotation() -> None:
+    film = clustem.open_scan("clustem:film_au")
+    found = clustem.survey(film)
+    rows, columns = np.nonzero(clustem.segment(film, survey=found).labels == 2)
+    labels = np.zeros(film.scan_shape, np.int32)
+    labels[rows, columns] = 1 + np.digitize(rows, np.quantile(rows, [1 / 3, 2 / 3]))  # three parts of one grain
+    frame = measure_labels(film, found, labels, np.ones(3))
+    options = OrientingOptions((GOLD,), strain_reference="median", probe=Probe.disk(2.3))
+    oriented_frame = orient_frame(frame, film.calibration, options)
+    assert oriented_frame.radius == 2.3
+    three = replace(appearances([0] * 3), track=np.arange(1, 4))
+    given = three, [np.arange(1, 4)], [oriented_frame].__getitem__
+    median, _ = orient_tracks(*given, options, film.calibration)
+    assert median.reference == "median"
+    assert np.median(median.e_xx) == pytest.approx(0, abs=1e-3)
+    assert (np.abs(median.omega) < 0.01).all()
+    assert (median.omega_error > 0).all()
+    ideal, _ = orient_tracks(*given, OrientingOptions((GOLD,)), film.calibration)
+    assert np.isnan(ideal.omega).all()
+    np.testing.assert_allclose(np.ptp(ideal.e_xx), np.ptp(median.e_xx), atol=2e-3)
 
 
 def test_orientations_need_a_calibration() -> None:

@@ -7,14 +7,28 @@ from pathlib import Path
 import pytest
 
 from clustem import Calibration, InputError
+from clustem.recipe import Recipe
 from clustem.series_pipeline import SeriesRecipe, is_series_recipe, load_series_recipe
 
 
 def test_round_trip_with_paths_seen_from_the_recipe(tmp_path: Path) -> None:
     sources = (str(tmp_path / "data" / "f_1.h5"), str(tmp_path / "data" / "f_2.h5"))
-    recipe = SeriesRecipe(
-        sources, 0.5, "/a", (4, 5), Calibration(energy_keV=200, scan_step_nm=(0.4, 0.5)), ("clustem:Au",), 0.5
+    frames = Recipe(
+        dataset="/a",
+        scan_shape=(4, 5),
+        calibration=Calibration(energy_keV=200, scan_step_nm=(0.4, 0.5)),
+        method="published",
+        threshold=0.9,
+        detector_mask="annulus:3-9",
+        min_size=7,
+        centre=False,
+        gain=2.0,
+        crystal=("clustem:Au",),
+        probe="disk:3.5",
+        precession_deg=0.5,
+        strain_reference="median",
     )
+    recipe = SeriesRecipe(sources, 0.5, frames)
     path = tmp_path / "out" / "recipe.toml"
     path.parent.mkdir()
     path.write_text(recipe.seen_from(path.parent).to_toml(), encoding="utf-8")
@@ -24,7 +38,9 @@ def test_round_trip_with_paths_seen_from_the_recipe(tmp_path: Path) -> None:
 
 
 def test_what_was_not_given_is_left_out() -> None:
-    assert SeriesRecipe(("a",)).to_tables() == {"series": {"sources": ["a"]}}
+    tables = SeriesRecipe(("a",)).to_tables()
+    assert set(tables) == {"series", "segmentation", "averaging"}
+    assert tables["series"] == {"sources": ["a"]}
     assert SeriesRecipe(("a",)).changed({"time_step": None, "dataset": "/b"}).to_tables()["input"] == {"dataset": "/b"}
 
 
@@ -36,9 +52,8 @@ def test_what_was_not_given_is_left_out() -> None:
         ("[series]\nsources = ['a']\nframes = 1", "unknown name 'frames'"),
         ("[series]\nsources = ['a']\n[colour]\nx = 1", r"unknown table \[colour\]"),
         ("series = 3", "to be a table"),
-        ("[series]\n[input]\nscan_shape = [1]", "scan_shape: expected two whole numbers"),
+        ("[series]\nsources = ['a']\n[input]\nscan_shape = [1]", "scan_shape: expected two whole numbers"),
         ("[series]", "names no sources"),
-        ("[series]\n[crystallography]\nprecession_deg = 7", "precession_deg: expected a number of degrees"),
         ("[series", "cannot be read as a recipe"),
     ],
 )
@@ -47,6 +62,34 @@ def test_what_cannot_be_used_is_told(tmp_path: Path, text: str, told: str) -> No
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=told):
         load_series_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"precession_deg": 7.0}, "precession_deg: expected 0 to 5 degrees"),
+        ({"labels": "l.npy"}, "labels: is the label image of one scan"),
+        ({"method": "labels"}, "method: 'labels' needs an option that is the label image of one scan"),
+        ({"per_position": True}, "per_position: asks for maps of one scan"),
+        ({"frame": 2}, "frame: chooses one scan, but all of a series are followed"),
+        ({"strain_reference": "3"}, "strain_reference: .* the domain of a label is another one in every frame"),
+        ({"similarity": 2.0}, "similarity: expected a number between 0 and 1"),
+        ({"threshold": 0.5}, "threshold: method 'noise-aware' has no such option"),
+    ],
+)
+def test_what_a_series_cannot_do_is_refused(given: dict[str, object], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        SeriesRecipe().changed(given).check()
+
+
+@pytest.mark.parametrize("given", [{"precession_deg": 0.5}, {"strain_reference": "median"}, {"probe": "disk:3"}])
+def test_what_has_no_effect_without_a_crystal_is_refused(given: dict[str, object]) -> None:
+    recipe = SeriesRecipe().changed(given)
+    recipe.check()
+    with pytest.raises(InputError, match=rf"{next(iter(given))}: has no effect without a crystal"):
+        recipe.check_crystals(None, None)
+    recipe.check_crystals("clustem:Au", None)
+    recipe.changed({"crystal": ("clustem:Au",)}).check_crystals(None, None)
 
 
 def test_other_files_are_no_recipes_of_series(tmp_path: Path) -> None:

@@ -127,6 +127,35 @@ def test_a_series_that_has_grown_keeps_what_is_known(frames: list[Path], results
     assert contents(grown.path) == contents(results.path)
 
 
+def test_options_are_repeated_by_the_recipe_and_recompute_only_what_they_change(frames: list[Path]) -> None:
+    target = frames[0].parents[1] / "masked"
+    mask = np.hypot(*np.indices((32, 32)) - 15.5) < 14
+
+    def run(threshold: float) -> SeriesResults:
+        options = {"method": "published", "detector_mask": mask, "gain": 1}
+        return clustem.run_series(frames[:2], output=target, force=True, threshold=threshold, **options)  # type: ignore[arg-type]
+
+    first = run(0.5)
+    kept = target.with_name("masked.frames")
+    assert first.recipe["segmentation"]["detector_mask"] == "inputs/detector_mask.npy"
+    assert first.recipe["segmentation"]["threshold"] == 0.5
+    assert first.recipe["noise"] == {"gain": 1.0}
+    before = {path.name: path.stat().st_mtime_ns for path in kept.glob("*.npz")}
+    recipe = target / "recipe.toml"
+    again = clustem.run_series(recipe, output=target.with_name("masked-again"))
+    assert again.path is not None
+    for name in ("results.h5", "report.html", "recipe.toml", "inputs/detector_mask.npy"):
+        assert (again.path / name).read_bytes() == (target / name).read_bytes()
+    clustem.run_series(
+        frames[:2], output=target, method="published", threshold=0.5, detector_mask=mask, gain=1, force=True
+    )
+    assert {path.name: path.stat().st_mtime_ns for path in kept.glob("*.npz")} == before
+    clustem.run_series(
+        frames[:2], output=target, method="published", threshold=0.6, detector_mask=mask, gain=1, force=True
+    )
+    assert len(list(kept.glob("measured*"))) == 4
+
+
 def test_killed_at_any_moment_it_ends_with_the_same_bytes(frames: list[Path], results: SeriesResults) -> None:
     target = frames[0].parents[1] / "killed"
     kept = target.with_name("killed.frames")
@@ -164,6 +193,11 @@ def test_results_that_were_being_replaced_are_put_back(frames: list[Path], resul
         ({"time_step": "soon"}, "time_step: expected a positive time"),
         ({"calibration": 3}, "calibration: expected a clustem.Calibration"),
         ({"scan_shape": (3, 3)}, "none of 5 frames can be opened"),
+        ({"detector_mask": np.ones((3, 3))}, r"detector_mask: expected an image of shape \(32, 32\)"),
+        ({"scan_mask": "nothing.npy"}, "scan_mask: expected an image or one of sample"),
+        ({"method": "published", "smooth_sigma": 40}, "smooth_sigma: expected a blur"),
+        ({"crystal": "clustem:Au"}, "pixel is not calibrated"),
+        ({"crystal": "clustem:Au", "strain_reference": "2"}, "strain_reference: expected 'crystal' or 'median'"),
     ],
 )
 def test_bad_options_are_told(frames: list[Path], options: dict[str, object], told: str) -> None:

@@ -34,6 +34,51 @@ Snake = Annotated[
 ]
 Flyback = Annotated[int | None, typer.Option(help="Columns to drop at the end of rows.", rich_help_panel=INPUT)]
 Frame = Annotated[int | None, typer.Option(help="Which scan of a series, from 0.", rich_help_panel=INPUT)]
+Method = Annotated[str | None, typer.Option(help="noise-aware, published, or labels.", rich_help_panel=SEGMENTATION)]
+Similarity = Annotated[
+    float | None, typer.Option(help="noise-aware: from which regions are one.", rich_help_panel=SEGMENTATION)
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="published: cosine similarity; left out, one is chosen.", rich_help_panel=SEGMENTATION),
+]
+SmoothSigma = Annotated[float | None, typer.Option(help="published: blur, px.", rich_help_panel=SEGMENTATION)]
+DetectorMask = Annotated[
+    str | None,
+    typer.Option(
+        help="outside-beam, annulus:INNER-OUTER, beam-stop, or an image (.npy .tif .png).",
+        rich_help_panel=SEGMENTATION,
+    ),
+]
+ScanMask = Annotated[
+    str | None, typer.Option(help="sample, or an image (.npy .tif .png).", rich_help_panel=SEGMENTATION)
+]
+MinSize = Annotated[int | None, typer.Option(help="Smallest domain, positions.", rich_help_panel=SEGMENTATION)]
+Border = Annotated[str | None, typer.Option(help="published: full, or published.", rich_help_panel=SEGMENTATION)]
+Prefilter = Annotated[
+    bool | None, typer.Option(help="published: average similar neighbours first.", rich_help_panel=SEGMENTATION)
+]
+Labels = Annotated[str | None, typer.Option(help="Your own label image (.npy .tif).", rich_help_panel=SEGMENTATION)]
+Centred = Annotated[
+    bool | None,
+    typer.Option("--centre/--no-centre", help="Move patterns to a common centre.", rich_help_panel=SEGMENTATION),
+]
+Gain = Annotated[float | None, typer.Option(help="Variance per mean.", rich_help_panel=NOISE)]
+Offset = Annotated[float | None, typer.Option(help="Value without an electron.", rich_help_panel=NOISE)]
+ReadNoise = Annotated[float | None, typer.Option(help="Standard deviation without an electron.", rich_help_panel=NOISE)]
+ProbeTemplate = Annotated[
+    str | None,
+    typer.Option(
+        "--probe", help="Vacuum pattern (.npy .tif .png), disk:RADIUS or spot:SIGMA.", rich_help_panel=CRYSTALLOGRAPHY
+    ),
+]
+StrainReference = Annotated[
+    str | None, typer.Option(help="ideal crystal, median, or a label.", rich_help_panel=CRYSTALLOGRAPHY)
+]
+PerPosition = Annotated[
+    bool | None,
+    typer.Option("--per-position/--per-domain", help="At every position, too.", rich_help_panel=CRYSTALLOGRAPHY),
+]
 Crystals = Annotated[
     list[str] | None,
     typer.Option(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clustem.cli.options import (
-    CRYSTALLOGRAPHY,
-    NOISE,
     OUTPUT,
-    SEGMENTATION,
+    Border,
     Centre,
+    Centred,
     Crystals,
     Dataset,
+    DetectorMask,
     DetectorShape,
     Dtype,
     Energy,
@@ -22,21 +22,35 @@ from clustem.cli.options import (
     Flyback,
     Force,
     Frame,
+    Gain,
+    Labels,
+    Method,
+    MinSize,
+    Offset,
+    PerPosition,
     PixelSize,
     Precession,
+    Prefilter,
+    ProbeTemplate,
     Quiet,
+    ReadNoise,
     Rotation,
+    ScanMask,
     ScanShape,
     ScanStep,
     Semiangle,
+    Similarity,
+    SmoothSigma,
     Snake,
     Sources,
+    StrainReference,
+    Threshold,
     TimeStep,
     Verbose,
     calibration_of,
     numbers,
 )
-from clustem.cli.sources import is_series, refuse_for_scan, refuse_for_series, series_source
+from clustem.cli.sources import is_series, refuse_for_scan, series_source
 from clustem.console import guarded, progress
 
 if TYPE_CHECKING:
@@ -49,64 +63,25 @@ def run(
     sources: Sources,
     output: Annotated[Path, typer.Option("--output", "-o", help="The results folder to make.", rich_help_panel=OUTPUT)],
     *,
-    method: Annotated[
-        str | None, typer.Option(help="noise-aware, published, or labels.", rich_help_panel=SEGMENTATION)
-    ] = None,
-    similarity: Annotated[
-        float | None, typer.Option(help="noise-aware: from which regions are one.", rich_help_panel=SEGMENTATION)
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="published: cosine similarity; left out, one is chosen.", rich_help_panel=SEGMENTATION),
-    ] = None,
-    smooth_sigma: Annotated[
-        float | None, typer.Option(help="published: blur, px.", rich_help_panel=SEGMENTATION)
-    ] = None,
-    detector_mask: Annotated[
-        str | None,
-        typer.Option(
-            help="outside-beam, annulus:INNER-OUTER, beam-stop, or an image (.npy .tif .png).",
-            rich_help_panel=SEGMENTATION,
-        ),
-    ] = None,
-    scan_mask: Annotated[
-        str | None, typer.Option(help="sample, or an image (.npy .tif .png).", rich_help_panel=SEGMENTATION)
-    ] = None,
-    min_size: Annotated[
-        int | None, typer.Option(help="Smallest domain, positions.", rich_help_panel=SEGMENTATION)
-    ] = None,
-    border: Annotated[
-        str | None, typer.Option(help="published: full, or published.", rich_help_panel=SEGMENTATION)
-    ] = None,
-    prefilter: Annotated[
-        bool | None, typer.Option(help="published: average similar neighbours first.", rich_help_panel=SEGMENTATION)
-    ] = None,
-    labels: Annotated[
-        str | None, typer.Option(help="Your own label image (.npy .tif).", rich_help_panel=SEGMENTATION)
-    ] = None,
-    centre: Annotated[
-        bool | None, typer.Option(help="Move patterns to a common centre.", rich_help_panel=SEGMENTATION)
-    ] = None,
-    gain: Annotated[float | None, typer.Option(help="Variance per mean.", rich_help_panel=NOISE)] = None,
-    offset: Annotated[float | None, typer.Option(help="Value without an electron.", rich_help_panel=NOISE)] = None,
-    read_noise: Annotated[
-        float | None, typer.Option(help="Standard deviation without an electron.", rich_help_panel=NOISE)
-    ] = None,
+    method: Method = None,
+    similarity: Similarity = None,
+    threshold: Threshold = None,
+    smooth_sigma: SmoothSigma = None,
+    detector_mask: DetectorMask = None,
+    scan_mask: ScanMask = None,
+    min_size: MinSize = None,
+    border: Border = None,
+    prefilter: Prefilter = None,
+    labels: Labels = None,
+    centre: Centred = None,
+    gain: Gain = None,
+    offset: Offset = None,
+    read_noise: ReadNoise = None,
     crystal: Crystals = None,
-    probe: Annotated[
-        str | None,
-        typer.Option(
-            help="Vacuum pattern (.npy .tif .png), disk:RADIUS or spot:SIGMA.", rich_help_panel=CRYSTALLOGRAPHY
-        ),
-    ] = None,
+    probe: ProbeTemplate = None,
     precession_deg: Precession = None,
-    strain_reference: Annotated[
-        str | None, typer.Option(help="ideal crystal, median, or a label.", rich_help_panel=CRYSTALLOGRAPHY)
-    ] = None,
-    per_position: Annotated[
-        bool | None,
-        typer.Option("--per-position/--per-domain", help="At every position, too.", rich_help_panel=CRYSTALLOGRAPHY),
-    ] = None,
+    strain_reference: StrainReference = None,
+    per_position: PerPosition = None,
     dataset: Dataset = None,
     scan_shape: ScanShape = None,
     detector_shape: DetectorShape = None,
@@ -129,6 +104,7 @@ def run(
     """Survey, segment and average a scan, or follow domains through a series; write a results folder with a report."""
     with guarded(verbose) as console:
         import clustem
+        from clustem.series_pipeline import refuse_for_series
 
         calibration = calibration_of(
             inv_angstrom_per_px=inv_angstrom_per_px,
@@ -140,22 +116,7 @@ def run(
             detector_flip=detector_flip,
         )
         single = {
-            "method": method,
-            "similarity": similarity,
-            "threshold": threshold,
-            "smooth_sigma": smooth_sigma,
-            "detector_mask": detector_mask,
-            "scan_mask": scan_mask,
-            "min_size": min_size,
-            "border": border,
-            "prefilter": prefilter,
             "labels": labels,
-            "centre": centre,
-            "gain": gain,
-            "offset": offset,
-            "read_noise": read_noise,
-            "probe": probe,
-            "strain_reference": strain_reference,
             "per_position": per_position,
             "detector_shape": numbers("detector_shape", detector_shape, int),
             "dtype": dtype,
@@ -166,8 +127,23 @@ def run(
         shared = {
             "output": output,
             "force": force,
+            "method": method,
+            "similarity": similarity,
+            "threshold": threshold,
+            "smooth_sigma": smooth_sigma,
+            "detector_mask": detector_mask,
+            "scan_mask": scan_mask,
+            "min_size": min_size,
+            "border": border,
+            "prefilter": prefilter,
+            "centre": centre,
+            "gain": gain,
+            "offset": offset,
+            "read_noise": read_noise,
             "crystal": crystal,
+            "probe": probe,
             "precession_deg": precession_deg,
+            "strain_reference": strain_reference,
             "calibration": calibration,
             "dataset": dataset,
             "scan_shape": numbers("scan_shape", scan_shape, int),
@@ -175,7 +151,7 @@ def run(
         results: Results | SeriesResults
         with progress(shown=not quiet):
             if is_series(sources, dataset=dataset, frame=frame):
-                refuse_for_series(single)
+                refuse_for_series(single, sign="--")
                 results = clustem.run_series(series_source(sources), time_step=time_step, **shared)
             else:
                 refuse_for_scan(time_step=time_step)

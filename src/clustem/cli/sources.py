@@ -25,14 +25,6 @@ def series_source(sources: list[str]) -> Any:
     return sources[0] if len(sources) == 1 else sorted(sources, key=natural_key)
 
 
-def refuse_for_series(options: dict[str, Any]) -> None:
-    """Raise InputError if an option was given that belongs to one scan."""
-    given = [name for name, value in options.items() if value is not None]
-    if given:
-        option = given[0].replace("_", "-")
-        raise InputError(f"--{option}: belongs to the run of one scan; in a series every frame is segmented by itself")
-
-
 def refuse_for_scan(**options: Any) -> None:
     """Raise InputError if an option was given that belongs to a series."""
     given = [name for name, value in options.items() if value is not None]

@@ -20,7 +20,7 @@ from clustem.results.storage import SERIES_FORMAT, opened_results
 from clustem.results.stored import read_record, write_record
 from clustem.series import Appearances, Drift, Event, Tracks
 
-_VERSION = 1
+_VERSION = 2
 _ARRAYS = ("labels", "images", "patterns", "centre_px", "times_s", "present")
 _TEXTS = ("name", "fingerprint")
 Record = TypeVar("Record")

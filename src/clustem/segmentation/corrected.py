@@ -145,7 +145,7 @@ def similarity_map(
     noise = found.noise if noise is None else noise
     if isinstance(binning, bool) or not isinstance(binning, Integral) or not 1 <= binning <= min(scan.detector_shape):
         raise InputError(f"binning: expected a whole number of pixels of at least 1, got {binning!r}")
-    check_blur(smooth_sigma, scan)
+    check_blur(smooth_sigma, scan.detector_shape)
     moved = centre and bool(found.descan_px.any())
     chain = _chain(scan, found, noise, detector_mask, weights, smooth_sigma, int(binning), moved)
     moves, places = _moves(found.descan_px * moved)

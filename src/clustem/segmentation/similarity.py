@@ -83,7 +83,7 @@ def edge_similarity(
 
     −1 outside the scan, NaN where a pattern is dead.
     """
-    check_blur(smooth_sigma, scan)
+    check_blur(smooth_sigma, scan.detector_shape)
     mask = _pixels(scan, detector_mask)
     height, width = scan.scan_shape
     # with a row and a column to spare: parts and the whole are compiled for alike
@@ -111,9 +111,9 @@ def edge_similarity(
     return _cosines(sums[:, :height, :width], dots[:, :height, :width], int(mask.sum()), mask.size)
 
 
-def check_blur(smooth_sigma: float, scan: Scan) -> None:
-    """Raise InputError if patterns of a scan cannot be blurred by `smooth_sigma` px."""
-    least = min(scan.detector_shape)
+def check_blur(smooth_sigma: float, detector_shape: tuple[int, int]) -> None:
+    """Raise InputError if patterns of a shape cannot be blurred by `smooth_sigma` px."""
+    least = min(detector_shape)
     if not 0 <= smooth_sigma < least:
         raise InputError(
             f"smooth_sigma: expected a blur of 0 px or more and below the size of the detector, {least} px, "

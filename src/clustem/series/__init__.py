@@ -4,6 +4,7 @@ from clustem.series.drift import Drift
 from clustem.series.linking import Event
 from clustem.series.naming import natural_key, scans_in
 from clustem.series.opening import names_series, open_series
+from clustem.series.options import check_needs_crystals, check_reference
 from clustem.series.orientations import TrackOrientations
 from clustem.series.record import Frame, Series
 from clustem.series.times import seconds_in
@@ -18,6 +19,8 @@ __all__ = [
     "Series",
     "TrackOrientations",
     "Tracks",
+    "check_needs_crystals",
+    "check_reference",
     "names_series",
     "natural_key",
     "open_series",

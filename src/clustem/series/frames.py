@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from clustem.averaging import average
 from clustem.scan import Scan
-from clustem.segmentation import segment
+from clustem.series.options import DEFAULTS, FrameOptions
 from clustem.series.polar import PolarPatterns, anisotropy, polar_patterns
-from clustem.surveying import Survey, survey
+from clustem.surveying import Survey, peak_pixels
 
 _CRYSTAL = 0.4  # anisotropy from which a domain is a crystal: liquid has 0.2 at most, crystals 0.7 and more
 _BEAM_EDGE = 2.0  # radii of the direct beam that are left out, with its tails
@@ -36,10 +36,12 @@ class MeasuredFrame:
     patterns : (K, k_y, k_x) float32
         Mean of every domain.
     background : (k_y, k_x) float32
-        Mean of the positions in no domain; 0 if there are none.
+        Mean of the positions in no domain that a scan mask leaves; 0 if there are none.
     positions, electrons, snr : (K,) float64
     mask : (k_y, k_x) bool
-        Usable detector pixels.
+        Detector pixels that are compared.
+    peak_mask : (k_y, k_x) bool
+        Detector pixels that peaks are looked for in.
     centre_px : (2,) float64
     inner_px : float
         Radius from which patterns are compared.
@@ -59,6 +61,7 @@ class MeasuredFrame:
     electrons: NDArray[np.float64]
     snr: NDArray[np.float64]
     mask: NDArray[np.bool_]
+    peak_mask: NDArray[np.bool_]
     centre_px: NDArray[np.float64]
     inner_px: float
     noise: NDArray[np.float64]
@@ -81,14 +84,14 @@ def _polar(patterns: NDArray[np.float32], positions: NDArray[np.float64], frame:
     return polar_patterns(clean, variance, centre_px=frame.centre_px, mask=frame.mask, inner_px=frame.inner_px)
 
 
-def measure_frame(scan: Scan) -> MeasuredFrame:
-    """Return the crystalline domains of a scan, found by the default method, and their mean patterns."""
-    found = survey(scan)
-    domains = segment(scan, survey=found)
+def measure_frame(scan: Scan, options: FrameOptions = DEFAULTS) -> MeasuredFrame:
+    """Return the crystalline domains of a scan by itself, and their mean patterns."""
+    found = options.survey(scan)
+    domains = options.segment(scan, found)
     confidence = domains.confidence if domains.confidence is not None else np.full(domains.number, np.nan)
-    frame = measure_labels(scan, found, domains.labels, confidence)
+    frame = measure_labels(scan, found, domains.labels, confidence, options)
     crystals = is_crystal(frame)
-    return frame if crystals.all() else _only(scan, found, frame, crystals)
+    return frame if crystals.all() else _only(scan, found, frame, crystals, options)
 
 
 def is_crystal(frame: MeasuredFrame) -> NDArray[np.bool_]:
@@ -97,12 +100,19 @@ def is_crystal(frame: MeasuredFrame) -> NDArray[np.bool_]:
 
 
 def measure_labels(
-    scan: Scan, found: Survey, labels: NDArray[np.int32], confidence: NDArray[np.float64]
+    scan: Scan,
+    found: Survey,
+    labels: NDArray[np.int32],
+    confidence: NDArray[np.float64],
+    options: FrameOptions = DEFAULTS,
 ) -> MeasuredFrame:
     """Return what is kept of a frame with the given domains 1 … K (scan_y, scan_x)."""
+    used = options.positions(found)
+    labels = labels if used is None else np.where(used, labels, 0)
     number = int(labels.max(initial=0))
-    outside = labels == 0
-    averages = average(scan, np.where(outside, number + 1, labels).astype(np.int32), survey=found)
+    outside = (labels == 0) if used is None else (labels == 0) & used
+    whole = np.where(outside, number + 1, labels).astype(np.int32)
+    averages = average(scan, whole, survey=found, centre=options.centre)
     dark = found.annular_dark_field
     radius = found.beam_radius_px
     return MeasuredFrame(
@@ -115,11 +125,12 @@ def measure_labels(
         positions=averages.positions[:number].astype(float),
         electrons=averages.electrons[:number],
         snr=averages.snr_domain[:number],
-        mask=found.detector_mask,
+        mask=options.compared(found),
+        peak_mask=peak_pixels(options.detector_mask, found),
         centre_px=np.asarray(averages.centre_px, np.float64),
         inner_px=_BEAM_EDGE * radius if np.isfinite(radius) else _INNER,
         noise=np.array([found.noise.gain, found.noise.offset, found.noise.read_noise], float),
-        moves=np.rint(found.descan_px).astype(np.int64),
+        moves=np.rint(found.descan_px).astype(np.int64) * options.centre,
     )
 
 
@@ -143,8 +154,10 @@ def without_domains(frame: MeasuredFrame) -> MeasuredFrame:
     )
 
 
-def _only(scan: Scan, found: Survey, frame: MeasuredFrame, kept: NDArray[np.bool_]) -> MeasuredFrame:
+def _only(
+    scan: Scan, found: Survey, frame: MeasuredFrame, kept: NDArray[np.bool_], options: FrameOptions
+) -> MeasuredFrame:
     """Return a frame without the domains that are not kept: their positions are in none."""
     table = np.zeros(frame.number + 1, np.int32)
     table[1:][kept] = np.arange(1, int(kept.sum()) + 1)
-    return measure_labels(scan, found, table[frame.labels], frame.confidence[kept])
+    return measure_labels(scan, found, table[frame.labels], frame.confidence[kept], options)

@@ -12,7 +12,7 @@ from clustem.crystallography.rotations import misorientation_deg, to_quaternion
 
 Array = NDArray[np.float64]
 
-STRAINS = ("e_xx", "e_yy", "e_xy", "e_xx_error", "e_yy_error", "e_xy_error")
+STRAINS = ("e_xx", "e_yy", "e_xy", "e_xx_error", "e_yy_error", "e_xy_error", "omega", "omega_error")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,12 @@ class TrackOrientations:
     score : (N,) float64
         Correlation of measured and expected amplitudes.
     e_xx, e_yy, e_xy, e_xx_error, e_yy_error, e_xy_error : (N,) float64
-        Strain relative to the cell of the crystal, as of :class:`clustem.Strain`, and its standard errors.
+        Strain as of :class:`clustem.Strain`, and its standard errors.
+    omega, omega_error : (N,) float64
+        Rotation relative to the median in radians, as of :class:`clustem.Strain`; NaN relative to the crystal.
     crystals : tuple of Crystal
+    reference : str
+        What strain is relative to: ``"crystal"``, or ``"median"`` of the domains of the same frame.
     """
 
     rotation: Array
@@ -44,7 +48,10 @@ class TrackOrientations:
     e_xx_error: Array
     e_yy_error: Array
     e_xy_error: Array
+    omega: Array
+    omega_error: Array
     crystals: tuple[Crystal, ...]
+    reference: str = "crystal"
 
     @property
     def quaternion(self) -> Array:

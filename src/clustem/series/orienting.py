@@ -16,6 +16,7 @@ from clustem.crystallography.record import COLUMNS
 from clustem.crystallography.rotations import from_quaternion, misorientation_deg
 from clustem.errors import InputError
 from clustem.series.frames import MeasuredFrame
+from clustem.series.options import OrientingOptions
 from clustem.series.orientations import STRAINS, TrackOrientations
 from clustem.series.paths import likely_path
 from clustem.series.tracks import Appearances
@@ -65,18 +66,16 @@ class OrientedFrame:
     problem: str = ""
 
 
-def orient_frame(
-    frame: MeasuredFrame, crystals: Sequence[Crystal], calibration: Calibration, *, precession_deg: float
-) -> OrientedFrame:
+def orient_frame(frame: MeasuredFrame, calibration: Calibration, options: OrientingOptions) -> OrientedFrame:
     """Return the candidates that the mean patterns of the domains of a frame have by themselves."""
     if not frame.number:
         return _nothing(frame, "")
     try:
-        peaks = find_peaks(_averages(frame, calibration), mask=frame.mask)
-        found = match_orientations(peaks, list(crystals), precession_deg=precession_deg)
+        peaks = find_peaks(_averages(frame, calibration), probe=options.probe, mask=frame.peak_mask)
+        found = match_orientations(peaks, list(options.crystals), precession_deg=options.precession_deg)
     except InputError as error:
         return _nothing(frame, str(error))
-    names = [crystal.name for crystal in crystals]
+    names = [crystal.name for crystal in options.crystals]
     table = found.candidates[found.found[found.candidates["label"].to_numpy(int) - 1]]
     return OrientedFrame(
         label=table["label"].to_numpy(np.int64),
@@ -107,7 +106,7 @@ def _nothing(frame: MeasuredFrame, problem: str) -> OrientedFrame:
         unknown,
         unknown[:, 0],
         1.0,
-        frame.mask,
+        frame.peak_mask,
         problem,
     )
 
@@ -138,7 +137,7 @@ def orient_tracks(
     found: Appearances,
     identities: Sequence[NDArray[np.int64] | None],
     oriented: Callable[[int], OrientedFrame],
-    crystals: tuple[Crystal, ...],
+    options: OrientingOptions,
     calibration: Calibration,
 ) -> tuple[TrackOrientations, list[str]]:
     """Return the orientation and strain of every appearance, and warnings.
@@ -146,6 +145,8 @@ def orient_tracks(
     `identities` are the tracks of the domains 1 … K of every frame, None for gaps; `oriented` gives the candidates of a
     frame.
     """
+    crystals = options.crystals
+    reference = options.strain_reference or "crystal"
     frames = {time: oriented(time) for time, known in enumerate(identities) if known is not None}
     rows = {(t, n): k for k, (t, n) in enumerate(zip(found.frame.tolist(), found.track.tolist(), strict=True))}
     number = len(found.track)
@@ -164,10 +165,17 @@ def orient_tracks(
         known = identities[time]
         assert known is not None
         order = [rows[time, int(n)] for n in known]
-        strains[order] = _strains(frame, rotation[order], phase[order], best[order], crystals, calibration)
+        chosen = _chosen(frame, rotation[order], phase[order], best[order], crystals)
+        strains[order] = _strains(frame, chosen, reference, calibration)
     names = np.array([*(crystal.name for crystal in crystals), ""], np.str_)
     record = TrackOrientations(
-        rotation, names[phase], probability, score, **dict(zip(STRAINS, strains.T, strict=True)), crystals=crystals
+        rotation,
+        names[phase],
+        probability,
+        score,
+        **dict(zip(STRAINS, strains.T, strict=True)),
+        crystals=crystals,
+        reference=reference,
     )
     problems = {frame.problem: time for time, frame in reversed(frames.items()) if frame.problem}
     return record, [f"frame {time} has no orientations: {text}" for text, time in problems.items()]
@@ -230,23 +238,25 @@ class _Chosen:
     angle_error_out_of_plane_deg: Array
 
 
-def _strains(
+def _chosen(
     frame: OrientedFrame,
     rotation: Array,
     phase: NDArray[np.int64],
     best: NDArray[np.bool_],
     crystals: tuple[Crystal, ...],
-    calibration: Calibration,
-) -> Array:
-    """Return the strains (K, 6) and their errors of the domains of a frame; NaN where they cannot be measured."""
+) -> _Chosen:
+    names = np.array([*(crystal.name for crystal in crystals), ""], np.str_)
+    return _Chosen(rotation, names[phase], crystals, np.where(best, frame.tilt_error, np.nan))
+
+
+def _strains(frame: OrientedFrame, chosen: _Chosen, reference: str, calibration: Calibration) -> Array:
+    """Return the strains (K, 8) and their errors of the domains of a frame; NaN where they cannot be measured."""
     import pandas as pd
 
-    if not np.isfinite(rotation).all(axis=(1, 2)).any():
-        return np.full((len(rotation), len(STRAINS)), np.nan)
+    if not np.isfinite(chosen.rotation).all(axis=(1, 2)).any():
+        return np.full((len(chosen.rotation), len(STRAINS)), np.nan)
     table = pd.DataFrame(frame.peaks, columns=list(COLUMNS))
     table["label"] = table["label"].astype(np.int64)
     peaks = Peaks(table, frame.centres, calibration, frame.mask.shape, frame.mask, frame.radius, frame.noise_intensity)
-    names = np.array([*(crystal.name for crystal in crystals), ""], np.str_)
-    chosen = _Chosen(rotation, names[phase], crystals, np.where(best, frame.tilt_error, np.nan))
-    found = fit_strain(peaks, chosen)
+    found = fit_strain(peaks, chosen, reference=reference)  # type: ignore[arg-type]
     return np.stack([getattr(found, name) for name in STRAINS], axis=1)

@@ -14,7 +14,8 @@ from clustem.series.evidence import Candidate, find_particles, rotated
 from clustem.series.frames import MeasuredFrame, is_crystal, measure_labels
 from clustem.series.linking import GAP
 from clustem.series.observed import Comparisons
-from clustem.surveying import survey
+from clustem.series.options import DEFAULTS, FrameOptions
+from clustem.surveying import Survey
 
 _WINDOW = 3  # frames before and after that a pattern is taken from
 _BEYOND = 2  # frames before the first and after the last in which a particle is looked for
@@ -147,19 +148,31 @@ def _clean(frame: MeasuredFrame, index: int) -> NDArray[np.float64]:
     return np.asarray(frame.patterns[index].astype(float) - frame.noise[1])
 
 
-def refine_frame(scan: Scan, frame: MeasuredFrame, candidates: list[Candidate]) -> RefinedFrame:
+def refine_frame(
+    scan: Scan, frame: MeasuredFrame, candidates: list[Candidate], options: FrameOptions = DEFAULTS
+) -> RefinedFrame:
     """Return a frame with the domains that its candidates turn out to be. Those that were not seen must be crystals."""
     labels = find_particles(scan, frame, candidates)
-    refined = _measured(scan, frame, labels, candidates)
-    found = is_crystal(refined.measured)
+    found = options.survey(scan)
+    used = options.positions(found)
+    labels = labels if used is None else np.where(used, labels, 0).astype(np.int32)
+    refined = _measured(scan, found, frame, labels, candidates, options)
     seen = np.array([candidates[k].seen for k in refined.candidates], bool)
-    if (found | seen).all():
+    believed = is_crystal(refined.measured) | seen
+    if believed.all():
         return refined
-    doubtful = refined.candidates[~(found | seen)] + 1
-    return _measured(scan, frame, np.where(np.isin(labels, doubtful), 0, labels), candidates)
+    doubtful = refined.candidates[~believed] + 1
+    return _measured(scan, found, frame, np.where(np.isin(labels, doubtful), 0, labels), candidates, options)
 
 
-def _measured(scan: Scan, frame: MeasuredFrame, labels: NDArray[np.int32], candidates: list[Candidate]) -> RefinedFrame:
+def _measured(
+    scan: Scan,
+    found: Survey,
+    frame: MeasuredFrame,
+    labels: NDArray[np.int32],
+    candidates: list[Candidate],
+    options: FrameOptions,
+) -> RefinedFrame:
     values = np.unique(labels[labels > 0])
     table = np.zeros(len(candidates) + 1, np.int32)
     table[values] = np.arange(1, values.size + 1)
@@ -168,4 +181,5 @@ def _measured(scan: Scan, frame: MeasuredFrame, labels: NDArray[np.int32], candi
         before = frame.labels[candidate.mask]
         if candidate.seen and before.any():
             known[n + 1] = frame.confidence[before[before > 0][0] - 1]
-    return RefinedFrame(values.astype(np.int64) - 1, measure_labels(scan, survey(scan), table[labels], known[values]))
+    measured = measure_labels(scan, found, table[labels], known[values], options)
+    return RefinedFrame(values.astype(np.int64) - 1, measured)

@@ -30,7 +30,8 @@ def frame_table(tracks: Tracks) -> pd.DataFrame:
     rotation (the same since birth); confidence. With crystals also phase; q0 … q3 (passive quaternion from sample to
     crystal, scalar first); orientation_probability (that it is the right candidate); misorientation and
     misorientation_before (to the first, and to the previous, frame with an orientation, degrees, reduced by symmetry);
-    e_xx, e_yy, e_xy (strain relative to the cell of the crystal) and their errors. NaN where a value is not known.
+    e_xx, e_yy, e_xy (strain relative to the crystal, or to the median of the frame) and their errors; omega (rotation
+    relative to that median, radians) and its error. NaN where a value is not known.
     """
     import pandas as pd
 

@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from clustem.crystallography import Crystal
+from clustem.crystallography import Crystal, Probe
 from clustem.errors import InputError
 from clustem.passes import tell_progress
+from clustem.segmentation import check_blur
+from clustem.segmentation.parameters import Border
 from clustem.series.assembling import assemble
 from clustem.series.drift import find_drift
 from clustem.series.fragments import absorb_fragments
@@ -25,6 +27,7 @@ from clustem.series.keeping import Store, key_of, made_of
 from clustem.series.linking import Links, link
 from clustem.series.observed import Comparisons, Observed
 from clustem.series.opening import open_series
+from clustem.series.options import FrameOptions, OrientingOptions, mask_of
 from clustem.series.orienting import OrientedFrame, orient_frame, orient_tracks
 from clustem.series.record import Series
 from clustem.series.refining import Candidates, RefinedFrame, prospects, refine_frame
@@ -38,8 +41,23 @@ def track(
     series: Any,
     *,
     folder: str | Path | None = None,
+    method: Literal["noise-aware", "published"] = "noise-aware",
+    similarity: float = 0.6,
+    threshold: float | None = None,
+    smooth_sigma: float = 0.0,
+    detector_mask: ArrayLike | str | Path | None = None,
+    scan_mask: ArrayLike | str | Path | None = None,
+    min_size: int = 5,
+    border: Border = "full",
+    prefilter: bool = False,
+    centre: bool = True,
+    gain: float | None = None,
+    offset: float | None = None,
+    read_noise: float | None = None,
     crystals: Crystal | Sequence[Crystal] = (),
+    probe: Probe | None = None,
     precession_deg: float = 0.0,
+    strain_reference: Literal["crystal", "median"] | None = None,
 ) -> Tracks:
     """Follow domains through a series of scans.
 
@@ -48,13 +66,30 @@ def track(
     series : Series, or whatever :func:`clustem.open_series` takes
     folder : path, optional
         Where finished frames are kept. Called again with the same folder, for the same series or one with more frames,
-        only what is missing is computed, and the result is the same as if it had been computed at once. Without it
-        they are in a temporary folder.
+        only what is missing is computed, and the result is the same as if it had been computed at once. With other
+        options, what they change is computed anew. Without it they are in a temporary folder.
+    method, similarity, threshold, smooth_sigma, border, prefilter
+        Of the segmentation of every frame by itself, as for :func:`clustem.segment`; there is no method ``"labels"``.
+    detector_mask : bool array, image file, or word, optional
+        As for :func:`clustem.run`. Patterns of different frames are compared in the same pixels.
+    scan_mask : bool array, image file, or word, optional
+        As for :func:`clustem.run`, the same positions of every scan, whatever the drift. No domain reaches beyond it.
+    min_size : int
+        As for :func:`clustem.segment`. Where a particle is known from other frames, it may be smaller.
+    centre : bool
+        As for :func:`clustem.average`.
+    gain, offset, read_noise : float, optional
+        As for :func:`clustem.survey`.
     crystals : Crystal or sequence of Crystal
         The candidate phases. With them, orientation and strain of every track are measured in every frame, and the
         series must be calibrated (pixel size and energy). About 1 s per track and frame.
+    probe : Probe, optional
+        As for :func:`clustem.find_peaks`.
     precession_deg : float
         As for :func:`clustem.match_orientations`.
+    strain_reference : {"crystal", "median"}, optional
+        What strain is relative to: the cell of the crystal, or the median of the domains of the same frame, as for
+        :func:`clustem.fit_strain`.
 
     Returns
     -------
@@ -63,11 +98,12 @@ def track(
     Raises
     ------
     InputError
-        If no frame can be read, or the folder cannot be written to.
+        If no frame can be read, the folder cannot be written to, or an option is out of range, belongs to another
+        method, or has no effect without crystals.
 
     Notes
     -----
-    Each frame is segmented by itself with the defaults of :func:`clustem.segment`; domains whose mean pattern depends
+    Each frame is segmented by itself; domains whose mean pattern depends
     only on the radius are left out. Frames are put in place by the drift of their scan images, domains of different
     frames are linked by place, outline and pattern, which may be rotated; then every frame is looked at once more with
     the patterns that the frames around it tell. docs/series.md says how.
@@ -84,10 +120,27 @@ def track(
     ((2, 16, 16), [2])
     """
     opened = series if isinstance(series, Series) else open_series(series)
+    options = FrameOptions(
+        method=method,
+        similarity=similarity,
+        threshold=threshold,
+        smooth_sigma=smooth_sigma,
+        detector_mask=mask_of(detector_mask, opened.shape[3:], "detector_mask"),
+        scan_mask=mask_of(scan_mask, opened.shape[1:3], "scan_mask"),
+        min_size=min_size,
+        border=border,
+        prefilter=prefilter,
+        centre=centre,
+        gain=gain,
+        offset=offset,
+        read_noise=read_noise,
+    )
+    check_blur(options.smooth_sigma, opened.shape[3:])
     phases = (crystals,) if isinstance(crystals, Crystal) else tuple(crystals)
+    orienting = OrientingOptions(phases, probe, precession_deg, strain_reference)
     _check_calibration(opened, phases)
     with _store(folder) as store:
-        return _Run(opened, store).result(phases, precession_deg)
+        return _Run(opened, store, options).result(orienting)
 
 
 def _check_calibration(series: Series, crystals: tuple[Crystal, ...]) -> None:
@@ -112,14 +165,14 @@ def _store(folder: str | Path | None) -> Iterator[Store]:
 class _Run:
     """The steps of one call, with what they share."""
 
-    def __init__(self, series: Series, store: Store) -> None:
-        self.series, self.store = series, store
+    def __init__(self, series: Series, store: Store, options: FrameOptions) -> None:
+        self.series, self.store, self.options = series, store, options
         self.warnings = list(series.warnings)
         self.keys: dict[int, str] = {}
         self.undivided: set[int] = set()
         self.frame = lru_cache(_IN_MEMORY)(self._frame)
 
-    def result(self, crystals: tuple[Crystal, ...], precession_deg: float) -> Tracks:
+    def result(self, orienting: OrientingOptions) -> Tracks:
         """Return the tracks, oriented if there are crystals."""
         observed, images = self._observe()
         drift = find_drift(images)
@@ -139,8 +192,8 @@ class _Run:
         series = replace(self.series, warnings=tuple(self.warnings))
         tracks, identities = assemble(series, links, drift, _Finals(self.store, finals))
         self.store.remove_unused(RefinedFrame)
-        if crystals:
-            tracks = self._oriented(tracks, identities, finals, crystals, precession_deg)
+        if orienting.crystals:
+            tracks = self._oriented(tracks, identities, finals, orienting)
         return replace(tracks, fingerprint=made_of(*(self.keys.get(time) for time in range(len(series)))))
 
     def _oriented(
@@ -148,30 +201,31 @@ class _Run:
         tracks: Tracks,
         identities: list[NDArray[np.int64] | None],
         finals: list[_Final | None],
-        crystals: tuple[Crystal, ...],
-        precession_deg: float,
+        orienting: OrientingOptions,
     ) -> Tracks:
         calibration = self.series.calibration
-        how = [(one.name, one.cell, one.space_group, one.sites) for one in crystals], calibration, precession_deg
 
         def oriented(time: int) -> OrientedFrame:
             tell_progress("orientations", time, len(finals))
             final = finals[time]
             assert final is not None
-            make = partial(self._orient, final.key, crystals, precession_deg)
-            return self.store.get(OrientedFrame, made_of(final.key, *how), make)
+            make = partial(self._orient, final.key, orienting)
+            return self.store.get(OrientedFrame, made_of(final.key, calibration, *orienting.parts()), make)
 
-        found, warnings = orient_tracks(tracks.appearances, identities, oriented, crystals, calibration)
+        found, warnings = orient_tracks(tracks.appearances, identities, oriented, orienting, calibration)
         tell_progress("orientations", len(finals), len(finals))
         self.store.remove_unused(OrientedFrame)
         return replace(tracks, orientations=found, warnings=(*tracks.warnings, *warnings))
 
-    def _orient(self, key: str, crystals: tuple[Crystal, ...], precession_deg: float) -> OrientedFrame:
-        measured = self.store.kept(RefinedFrame, key).measured
-        return orient_frame(measured, crystals, self.series.calibration, precession_deg=precession_deg)
+    def _orient(self, key: str, orienting: OrientingOptions) -> OrientedFrame:
+        return orient_frame(self.store.kept(RefinedFrame, key).measured, self.series.calibration, orienting)
+
+    def _key(self, time: int) -> str:
+        """Return the key of a frame as it is measured with the options."""
+        return made_of(self.keys[time], *self.options.parts())
 
     def _frame(self, time: int) -> MeasuredFrame:
-        kept = self.store.get(MeasuredFrame, self.keys[time], lambda: measure_frame(self.series[time]))
+        kept = self.store.get(MeasuredFrame, self._key(time), lambda: measure_frame(self.series[time], self.options))
         return without_domains(kept) if time in self.undivided else kept
 
     def _observe(self) -> tuple[list[Observed | None], NDArray[np.float64]]:
@@ -218,8 +272,8 @@ class _Run:
         chosen = prospects(links.chains, time, len(self.series) - 1, bounded)
         frame = self.frame(time)
         candidates = Candidates(links.chains, comparisons, self.frame).make(time, chosen)
-        key = made_of(self.keys[time], *(part for c in candidates for part in (c.mask, c.seen, c.template, c.members)))
-        self.store.get(RefinedFrame, key, lambda: refine_frame(self.series[time], frame, candidates))
+        key = made_of(self._key(time), *(part for c in candidates for part in (c.mask, c.seen, c.template, c.members)))
+        self.store.get(RefinedFrame, key, lambda: refine_frame(self.series[time], frame, candidates, self.options))
         return _Final(key, np.array([prospect.chain for prospect in chosen], np.int64))
 
 

@@ -10,18 +10,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import ArrayLike, NDArray
+
 from clustem.calibration import Calibration
-from clustem.characterising import Plan, crystals_of
+from clustem.characterising import Plan, plan_of
 from clustem.crystallography import Crystal
 from clustem.errors import InputError
+from clustem.inputs import INPUTS, images_of, kept_names, words_among, write_inputs
 from clustem.journal import run_log
 from clustem.results import SeriesResults, check_output, put_right, whole_folder, write_series_tables
+from clustem.segmentation import check_blur
 from clustem.series import Series, open_series, seconds_in, track
 from clustem.series_pipeline.recipe import SeriesRecipe, load_series_recipe
 
 _LIBRARIES = ("numpy", "scipy", "numba", "h5py", "scikit-image", "laptrack", "networkx")
-_MOST_PRECESSION = 5.0  # degrees
-_INPUTS = "inputs"
 _KEPT = ".frames"  # what the folder of finished frames is called more than the results folder beside it
 
 
@@ -30,8 +32,23 @@ def run_series(
     *,
     output: str | Path | None = None,
     force: bool = False,
+    method: str | None = None,
+    similarity: float | None = None,
+    threshold: float | None = None,
+    smooth_sigma: float | None = None,
+    detector_mask: ArrayLike | str | Path | None = None,
+    scan_mask: ArrayLike | str | Path | None = None,
+    min_size: int | None = None,
+    border: str | None = None,
+    prefilter: bool | None = None,
+    centre: bool | None = None,
+    gain: float | None = None,
+    offset: float | None = None,
+    read_noise: float | None = None,
     crystal: str | Path | Crystal | Sequence[str | Path | Crystal] | None = None,
+    probe: ArrayLike | str | Path | None = None,
     precession_deg: float | None = None,
+    strain_reference: str | None = None,
     time_step: float | str | None = None,
     dataset: str | None = None,
     scan_shape: tuple[int, int] | None = None,
@@ -49,11 +66,19 @@ def run_series(
         its new frames. It may be deleted at any time. Without `output` nothing is written.
     force : bool
         Whether an existing results folder is replaced.
+    method, similarity, threshold, smooth_sigma, detector_mask, scan_mask, min_size, border, prefilter, centre
+        As for :func:`clustem.track`: how every frame is segmented and averaged.
+    gain, offset, read_noise : float, optional
+        As for :func:`clustem.survey`.
     crystal : path of a CIF file, Crystal, or several, optional
         The candidate phases: orientation and strain of every track are measured in every frame. The series must be
         calibrated (pixel size and energy).
+    probe : vacuum pattern, its file, or word, optional
+        The template of :func:`clustem.find_peaks`; words are ``"disk:RADIUS"`` and ``"spot:SIGMA"`` in px.
     precession_deg : float, optional
         As for :func:`clustem.match_orientations`.
+    strain_reference : ``"crystal"`` or ``"median"``, optional
+        As for :func:`clustem.track`; ``"ideal"`` is the same as ``"crystal"``.
     time_step, dataset, scan_shape, calibration
         As for :func:`clustem.open_series`.
 
@@ -64,7 +89,8 @@ def run_series(
     Raises
     ------
     InputError
-        If an input or option cannot be used.
+        If an input or option cannot be used, or `probe`, `precession_deg` or `strain_reference` have no effect because
+        there is no crystal.
     OutputError
         If the folder exists or cannot be written.
 
@@ -79,24 +105,51 @@ def run_series(
     >>> import clustem
     >>> film = np.asarray(clustem.open_scan("clustem:film_au"))[:16, :16]
     >>> results = clustem.run_series([film, film], time_step="2 min")
-    >>> results.tracks.times_s.tolist(), results.recipe
-    ([0.0, 120.0], {'series': {'time_step': 120.0}})
+    >>> results.tracks.times_s.tolist(), results.recipe["series"], results.recipe["segmentation"]["min_size"]
+    ([0.0, 120.0], {'time_step': 120.0}, 5)
     """
     options = {
+        "method": method,
+        "similarity": similarity,
+        "threshold": threshold,
+        "smooth_sigma": smooth_sigma,
+        "min_size": min_size,
+        "border": border,
+        "prefilter": prefilter,
+        "centre": centre,
+        "gain": gain,
+        "offset": offset,
+        "read_noise": read_noise,
+        "precession_deg": precession_deg,
+        "strain_reference": None if strain_reference is None else str(strain_reference),
         "time_step": None if time_step is None else seconds_in(time_step),
         "dataset": dataset,
         "scan_shape": scan_shape,
         "calibration": calibration,
-        "precession_deg": None if precession_deg is None else float(precession_deg),
     }
-    job = _prepare(source, options, crystal)
+    images = {"detector_mask": detector_mask, "scan_mask": scan_mask}
+    return run_given(source, options, images, crystal=crystal, probe=probe, output=output, force=force)
+
+
+def run_given(
+    source: Any,
+    options: dict[str, Any],
+    images: dict[str, Any],
+    *,
+    crystal: Any,
+    probe: Any,
+    output: str | Path | None,
+    force: bool,
+) -> SeriesResults:
+    """Do what run_series does, with its options by name."""
+    job = _prepare(source, options, images, crystal=crystal, probe=probe)
     target = None if output is None else Path(output)
     if target is None:
         return _compute(job, None)
     kept = target.with_name(target.name + _KEPT)
     put_right(target, kept)
-    for source in (*job.paths, None):
-        check_output(target, force=force, source=source)
+    for path in (*job.paths, None):
+        check_output(target, force=force, source=path)
     return _write(job, target, kept, force)
 
 
@@ -107,30 +160,45 @@ class _Job:
     series: Series
     paths: tuple[Path, ...]
     recipe: SeriesRecipe
+    images: dict[str, NDArray[Any]]
     plan: Plan
 
 
-def _prepare(source: Any, options: dict[str, Any], crystal: Any) -> _Job:
+def _prepare(source: Any, options: dict[str, Any], given: dict[str, Any], *, crystal: Any, probe: Any) -> _Job:
     """Open everything and check it, before the first read."""
-    if options["calibration"] is not None and not isinstance(options["calibration"], Calibration):
-        got = type(options["calibration"]).__name__
-        raise InputError(f"calibration: expected a clustem.Calibration, got {got}")
     recipe = SeriesRecipe()
     if isinstance(source, (str, os.PathLike)) and os.fspath(source).lower().endswith(".toml"):
         recipe = load_series_recipe(Path(source))
         source = recipe.sources[0] if len(recipe.sources) == 1 else list(recipe.sources)
-    plan = crystals_of((recipe.crystal or None) if crystal is None else crystal, _INPUTS)
-    recipe = recipe.changed({**options, "sources": _paths_in(source), **plan.names})
-    if not 0 <= (recipe.precession_deg or 0) <= _MOST_PRECESSION:
-        raise InputError(f"precession_deg: expected 0 to 5 degrees, got {recipe.precession_deg!r}")
+    recipe = checked_recipe(recipe, options, given, crystal=crystal, probe=probe)
+    recipe = recipe.changed({"sources": _paths_in(source)})
     series = open_series(
         source,
-        dataset=recipe.dataset,
-        scan_shape=recipe.scan_shape,
+        dataset=recipe.frames.dataset,
+        scan_shape=recipe.frames.scan_shape,
         time_step=recipe.time_step,
-        calibration=recipe.calibration,
+        calibration=recipe.frames.calibration,
     )
-    return _Job(series, tuple(Path(text) for text in recipe.sources), recipe, plan)
+    scan_shape, detector_shape = series.shape[1:3], series.shape[3:]
+    images = images_of(recipe.frames, given, scan_shape=scan_shape, detector_shape=detector_shape)
+    check_blur(recipe.frames.smooth_sigma, detector_shape)
+    first = series[int(series.present.argmax())]
+    plan = plan_of(recipe.frames, first, crystal=crystal, probe=probe, folder=INPUTS) or Plan()
+    recipe = recipe.changed({**kept_names(images), **plan.names})
+    return _Job(series, tuple(Path(text) for text in recipe.sources), recipe, images, plan)
+
+
+def checked_recipe(
+    recipe: SeriesRecipe, options: dict[str, Any], given: dict[str, Any], *, crystal: Any, probe: Any
+) -> SeriesRecipe:
+    """Return a recipe with options, and words for masks, that are checked as far as they can be without the data."""
+    if options["calibration"] is not None and not isinstance(options["calibration"], Calibration):
+        got = type(options["calibration"]).__name__
+        raise InputError(f"calibration: expected a clustem.Calibration, got {got}")
+    recipe = recipe.changed({**options, **words_among(given)})
+    recipe.check()
+    recipe.check_crystals(crystal, probe)
+    return recipe
 
 
 def _paths_in(source: Any) -> tuple[str, ...]:
@@ -143,8 +211,9 @@ def _paths_in(source: Any) -> tuple[str, ...]:
 
 
 def _compute(job: _Job, kept: Path | None) -> SeriesResults:
-    precession = job.recipe.precession_deg or 0.0
-    tracks = track(job.series, folder=kept, crystals=job.plan.crystals, precession_deg=precession)
+    names = ("detector_mask", "scan_mask")
+    options = job.recipe.tracking() | {name: job.images.get(name, getattr(job.recipe.frames, name)) for name in names}
+    tracks = track(job.series, folder=kept, crystals=job.plan.crystals, probe=job.plan.probe, **options)
     shown = replace(job.recipe, sources=tuple(Path(text).name for text in job.recipe.sources))
     return SeriesResults(tracks, shown.to_tables(), _provenance(job.series, tracks.fingerprint))
 
@@ -161,20 +230,11 @@ def _write(job: _Job, target: Path, kept: Path, force: bool) -> SeriesResults:
     with whole_folder(target, force=force, work=kept) as folder:
         write_series_tables(results, folder)
         write_series_report(results, folder)
-        _write_inputs(job.plan, folder)
+        write_inputs(folder, job.images, job.plan.kept)
         recipe = job.recipe.seen_from(target)
         (folder / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8", newline="\n")
         (folder / "run.log").write_text(log.text(), encoding="utf-8")
     return replace(results, path=target)
-
-
-def _write_inputs(plan: Plan, folder: Path) -> None:
-    """Keep the crystals, so that the recipe does not need them from elsewhere."""
-    if plan.kept:
-        (folder / _INPUTS).mkdir()
-    for name, content in plan.kept.items():
-        if isinstance(content, bytes):
-            (folder / _INPUTS / name).write_bytes(content)
 
 
 def _provenance(series: Series, fingerprint: str) -> dict[str, str]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from numpy.typing import ArrayLike
+
 from clustem.calibration import Calibration
 from clustem.crystallography import Crystal
 from clustem.errors import InputError, MissingFileError
@@ -15,7 +17,8 @@ from clustem.formats import open_scan
 from clustem.interruption import end_if_interrupted
 from clustem.results import SeriesResults, check_output
 from clustem.series import scans_in, seconds_in
-from clustem.series_pipeline.running import run_series
+from clustem.series_pipeline.recipe import SeriesRecipe
+from clustem.series_pipeline.running import checked_recipe, run_given
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,8 +31,23 @@ def watch(
     *,
     output: str | Path,
     force: bool = False,
+    method: str | None = None,
+    similarity: float | None = None,
+    threshold: float | None = None,
+    smooth_sigma: float | None = None,
+    detector_mask: ArrayLike | str | Path | None = None,
+    scan_mask: ArrayLike | str | Path | None = None,
+    min_size: int | None = None,
+    border: str | None = None,
+    prefilter: bool | None = None,
+    centre: bool | None = None,
+    gain: float | None = None,
+    offset: float | None = None,
+    read_noise: float | None = None,
     crystal: str | Path | Crystal | Sequence[str | Path | Crystal] | None = None,
+    probe: ArrayLike | str | Path | None = None,
     precession_deg: float | None = None,
+    strain_reference: str | None = None,
     time_step: float | str | None = None,
     dataset: str | None = None,
     scan_shape: tuple[int, int] | None = None,
@@ -49,8 +67,12 @@ def watch(
         The results folder; it is replaced as a whole whenever there are new frames.
     force : bool
         Whether a results folder that exists already is replaced.
-    crystal, precession_deg, time_step, dataset, scan_shape, calibration
-        As for :func:`clustem.run_series`.
+    method, similarity, threshold, smooth_sigma, detector_mask, scan_mask, min_size, border, prefilter, centre
+        As for :func:`clustem.run_series`, as are all up to `calibration`.
+    gain, offset, read_noise, crystal, probe, precession_deg, strain_reference
+        How every frame is measured.
+    time_step, dataset, scan_shape, calibration
+        How every frame is opened.
     until : int, optional
         Number of frames after which it ends.
     idle : float or str, optional
@@ -85,22 +107,34 @@ def watch(
     place = Path(folder)
     if not place.is_dir():
         raise MissingFileError(f"{place}: there is no such folder; check the path, seen from {Path.cwd()}")
+    options = {
+        "method": method,
+        "similarity": similarity,
+        "threshold": threshold,
+        "smooth_sigma": smooth_sigma,
+        "min_size": min_size,
+        "border": border,
+        "prefilter": prefilter,
+        "centre": centre,
+        "gain": gain,
+        "offset": offset,
+        "read_noise": read_noise,
+        "precession_deg": precession_deg,
+        "strain_reference": None if strain_reference is None else str(strain_reference),
+        "time_step": None if time_step is None else seconds_in(time_step),
+        "dataset": dataset,
+        "scan_shape": scan_shape,
+        "calibration": calibration,
+    }
+    images = {"detector_mask": detector_mask, "scan_mask": scan_mask}
+    checked_recipe(SeriesRecipe(), options, images, crystal=crystal, probe=probe)
     check_output(Path(output), force=force)
     follower = _Follower(place, dataset, scan_shape)
     results: SeriesResults | None = None
 
     def update(paths: list[Path]) -> SeriesResults:
-        found = run_series(
-            paths,
-            output=output,
-            force=force or results is not None,
-            crystal=crystal,
-            precession_deg=precession_deg,
-            time_step=time_step,
-            dataset=dataset,
-            scan_shape=scan_shape,
-            calibration=calibration,
-        )
+        again = force or results is not None
+        found = run_given(paths, options, images, crystal=crystal, probe=probe, output=output, force=again)
         if notice is not None:
             notice(found)
         return found

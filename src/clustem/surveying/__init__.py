@@ -1,6 +1,14 @@
 """The first read of a scan: images, beam, bad pixels, masks."""
 
 from clustem.surveying.description import describe_scan
+from clustem.surveying.mask_words import (
+    check_mask_word,
+    chosen_pixels,
+    chosen_positions,
+    given_image,
+    is_mask_word,
+    peak_pixels,
+)
 from clustem.surveying.masks import (
     annular_mask,
     background_mask,
@@ -21,12 +29,18 @@ __all__ = [
     "annular_mask",
     "background_mask",
     "beam_stop_mask",
+    "check_mask_word",
+    "chosen_pixels",
+    "chosen_positions",
     "describe_scan",
     "fill_pixels",
+    "given_image",
+    "is_mask_word",
     "load_image",
     "load_mask",
     "mend_pixels",
     "outside_beam_mask",
+    "peak_pixels",
     "preview",
     "runs_of",
     "survey",
