@@ -265,18 +265,29 @@ def test_files_that_hold_several_scans_are_series(tmp_path):
     (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY")
     with h5py.File(tmp_path / "several.h5", "w") as file:
         file["a"], file["b"] = counts
+    with h5py.File(tmp_path / "frames.h5", "w") as file:
+        file["frame_9/counts"], file["frame_10/counts"] = counts
     expected = {
         "five.npy": True,
         "four.npy": False,
         "one.npy": False,
         "broken.npy": False,
         "several.h5": True,
+        "frames.h5": True,
         "several.h5::/a": False,
         "": True,
         "f*.npy": True,
         "missing.npy": False,
     }
-    found = {name: is_series([str(tmp_path / name)], dataset=None, frame=None) for name in expected}
+    found = {name: is_series([str(tmp_path / name)], dataset=None, frame=None, meant=True) for name in expected}
     assert found == expected
     assert not is_series([str(tmp_path / "five.npy")], dataset=None, frame=1)
     assert not is_series([str(tmp_path / "several.h5")], dataset="/a", frame=None)
+    assert is_series([str(tmp_path / "frames.h5")], dataset=None, frame=None)
+    for name, told in (("several.h5", r"choose one, .*several.h5::/a.* --dataset /a"), ("five.npy", "--frame, 0 to 1")):
+        result = runner.invoke(app, ["run", str(tmp_path / name), "-o", str(tmp_path / "out")])
+        assert result.exit_code == 2
+        assert re.search(told + ".*follow all of them with --series, or --time-step 12s", result.stderr)
+    result = runner.invoke(app, ["run", str(tmp_path / "four.npy"), "--series", "-o", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "--series: belongs to a series, but the source is one scan" in result.stderr

@@ -61,6 +61,60 @@ def test_several_arrays_in_a_file_in_natural_order(tmp_path: Path) -> None:
     assert series.times_s.tolist() == [0, 5, 10, 15]
 
 
+@pytest.mark.parametrize(
+    ("names", "attributes", "told"),
+    [
+        (("frame000/counts", "frame001/counts"), {}, True),
+        (("data/t_9", "data/t_10"), {}, True),
+        (("depth0/data", "depth1/data"), {}, False),
+        (("format1", "format2"), {}, False),
+        (("frame1/a", "frame2/b"), {}, False),
+        (("a/x", "b/x"), {"time_s": (1.0, 2.0)}, True),
+        (("a/x", "b/x"), {"time_s": (1.0, 1.0)}, False),
+    ],
+)
+def test_scans_of_a_file_are_a_series_if_it_says_so(
+    tmp_path: Path, names: tuple[str, str], attributes: dict[str, tuple[float, float]], told: bool
+) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for frame, name in enumerate(names):
+            file[name] = DATA[frame]
+            for key, values in attributes.items():
+                file[name].parent.attrs[key] = values[frame]
+    assert names_series(str(tmp_path / "a.h5"), meant=True)
+    assert is_data(clustem.open_series(tmp_path / "a.h5"), (0, 1))
+    if told:
+        assert names_series(str(tmp_path / "a.h5"))
+    else:
+        with pytest.raises(InputError, match="does not say that they are a series; choose one"):
+            names_series(str(tmp_path / "a.h5"))
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "told"), [("time", "", True), ("z", "s", True), ("depth", "nm", False), ("", "", False)]
+)
+@pytest.mark.parametrize("kind", ["hyperspy", "emd", "label", "nexus"])
+def test_the_first_of_five_axes_may_say_that_it_is_time(
+    tmp_path: Path, kind: str, name: str, units: str, told: bool
+) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("scan")
+        data = group.create_dataset("data", data=DATA)
+        if kind == "label":
+            data.dims[0].label = name
+        elif kind == "nexus":
+            group.attrs["axes"] = [name, "y", "x", "k_y", "k_x"]
+        else:
+            axis = group.create_group("axis-0") if kind == "hyperspy" else group.create_dataset("dim1", data=range(4))
+            axis.attrs.update({"name": name, "units": units})
+    told = told and (name == "time" or kind in ("hyperspy", "emd"))
+    if told:
+        assert names_series(str(tmp_path / "a.h5"))
+    else:
+        with pytest.raises(InputError, match="does not say that the first is time; choose one with --frame, 0 to 3"):
+            names_series(str(tmp_path / "a.h5"))
+
+
 def test_a_file_with_two_series_asks_which(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["one"], file["two"] = DATA, DATA
@@ -167,7 +221,7 @@ def test_a_further_axis_of_other_formats_is_no_time(tmp_path: Path) -> None:
     assert not names_series(str(tmp_path / "fpd.hdf5"))
     assert clustem.open_series(tmp_path / "fpd.hdf5").shape == (1, 3, 4, 5, 6)
     np.save(tmp_path / "a.npy", DATA)
-    assert names_series(str(tmp_path / "a.npy"))
+    assert names_series(str(tmp_path / "a.npy"), meant=True)
 
 
 @pytest.mark.parametrize("text", ["{", '{"zarr_format": 3, "node_type": "array"}'])

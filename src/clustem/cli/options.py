@@ -89,6 +89,9 @@ Precession = Annotated[
     float | None,
     typer.Option("--precession-deg", help="Angle of a precessed beam.", rich_help_panel=CRYSTALLOGRAPHY),
 ]
+InTime = Annotated[
+    bool, typer.Option("--series", help="Several scans in one file are one after the other.", rich_help_panel=SERIES)
+]
 TimeStep = Annotated[
     str | None,
     typer.Option(help="From frame to frame: 12s, 200ms, 2min; left out, files tell.", rich_help_panel=SERIES),

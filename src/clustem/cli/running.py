@@ -23,6 +23,7 @@ from clustem.cli.options import (
     Force,
     Frame,
     Gain,
+    InTime,
     Labels,
     Method,
     MinSize,
@@ -89,6 +90,7 @@ def run(
     snake: Snake = None,
     flyback: Flyback = None,
     frame: Frame = None,
+    series: InTime = False,
     time_step: TimeStep = None,
     inv_angstrom_per_px: PixelSize = None,
     scan_step_nm: ScanStep = None,
@@ -150,11 +152,11 @@ def run(
         }
         results: Results | SeriesResults
         with progress(shown=not quiet):
-            if is_series(sources, dataset=dataset, frame=frame):
+            if is_series(sources, dataset=dataset, frame=frame, meant=series or time_step is not None):
                 refuse_for_series(single, sign="--")
                 results = clustem.run_series(series_source(sources), time_step=time_step, **shared)
             else:
-                refuse_for_scan(time_step=time_step)
+                refuse_for_scan(time_step=time_step, series=series or None)
                 results = clustem.run(sources[0], **single, **shared)
         _summarise(console, results, quiet)
 

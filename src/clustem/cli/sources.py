@@ -8,14 +8,17 @@ from typing import Any
 from clustem.errors import InputError
 
 
-def is_series(sources: list[str], *, dataset: str | None, frame: int | None) -> bool:
-    """Return whether several scans are meant: several sources, or one that names a series or its recipe."""
+def is_series(sources: list[str], *, dataset: str | None, frame: int | None, meant: bool = False) -> bool:
+    """Return whether several scans are meant: several sources, or one that names a series or its recipe.
+
+    `meant` is whether an option says that it is a series.
+    """
     from clustem.series import names_series
     from clustem.series_pipeline import is_series_recipe
 
     if len(sources) > 1 or is_series_recipe(Path(sources[0])):
         return True
-    return frame is None and names_series(sources[0], dataset=dataset)
+    return frame is None and names_series(sources[0], dataset=dataset, meant=meant)
 
 
 def series_source(sources: list[str]) -> Any:

@@ -12,6 +12,7 @@ from clustem.formats.registry import FORMATS
 
 _NUMBER = re.compile(r"\d+")
 _MASTER = "_master."
+_IN_TIME = re.compile(r"(.*[^a-z])?(t|time|frame|time[ _-]?(point|step))[ _-]*\d+", re.IGNORECASE)
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -24,6 +25,21 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """
     parts = re.split(r"(\d+)", name)
     return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in parts if part)
+
+
+def say_time(addresses: Sequence[str]) -> bool:
+    """Return whether addresses differ only by the number of a frame or time, and by what follows from it.
+
+    Examples
+    --------
+    >>> say_time(["/frame000/counts", "/frame001/counts"]), say_time(["/depth0/data", "/depth1/data"])
+    (True, False)
+    """
+    parts = [address.strip("/").split("/") for address in addresses]
+    if len({len(part) for part in parts}) != 1:
+        return False
+    differing = [names for names in zip(*parts, strict=True) if len(set(names)) > 1]
+    return len(differing) == 1 and all(_IN_TIME.fullmatch(name) for name in differing[0])
 
 
 def matching_files(pattern: str) -> list[Path]:

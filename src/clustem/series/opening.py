@@ -22,7 +22,7 @@ from clustem.formats.zarr_stores import is_zarr
 from clustem.scan import Scan
 from clustem.series.naming import files_of, matching_files, missing_numbers
 from clustem.series.record import Frame, Series
-from clustem.series.stored import stored_frames
+from clustem.series.stored import Stored, stored_frames
 from clustem.series.times import frame_times, seconds_in, stored_time
 
 _LOG = logging.getLogger(__name__)
@@ -104,10 +104,16 @@ def open_series(
     return _assemble(name, frames, step, calibration)
 
 
-def names_series(text: str, *, dataset: str | None = None) -> bool:
-    """Return whether a text names several scans: a folder of files, a pattern, or a file with several.
+def names_series(text: str, *, dataset: str | None = None, meant: bool = False) -> bool:
+    """Return whether a text names several scans in time: a folder of files, a pattern, or a file with several.
 
-    A file is asked only for what it holds; one that cannot be opened is taken for one scan.
+    A file is asked only for what it holds; one that cannot be opened is taken for one scan. `meant` says that several
+    scans in it are a series.
+
+    Raises
+    ------
+    InputError
+        If a file holds several scans, and neither it nor `meant` says that they are a series.
     """
     path = Path(text)
     if not path.exists():
@@ -117,8 +123,28 @@ def names_series(text: str, *, dataset: str | None = None) -> bool:
             found = _series_in(path, dataset)
         except Exception:  # whatever libraries raise over damaged files: opening the scan tells what it is
             return False
-        return found is not None and (len(found[1]) > 1 or (found[0] is not None and found[0].shape[0] > 1))
+        if found is None or found.number < 2:
+            return False
+        if not (meant or found.in_time):
+            raise InputError(_which(path, found))
+        return True
     return path.is_dir()
+
+
+def _which(path: Path, found: Stored) -> str:
+    """Return the question for which of several scans is meant, or whether all are."""
+    many = "or, if they are one after the other in time, follow all of them with --series, or --time-step 12s"
+    if found.array is not None:
+        return (
+            f"{path.name}: holds {found.number} scans in an array of five axes, and does not say that the first is "
+            f"time; choose one with --frame, 0 to {found.number - 1}; {many}"
+        )
+    addresses = "".join(f"\n  {address}" for address in found.addresses[:20])
+    return (
+        f"{path.name}: holds {found.number} arrays of one shape that can be the scan, and does not say that they are a "
+        f'series; choose one, for example with "{path.name}::{found.addresses[0]}" or --dataset '
+        f"{found.addresses[0]}; {many}:{addresses}"
+    )
 
 
 def _frames(source: Any, dataset: str | None, scan_shape: tuple[int, int] | None) -> tuple[str, list[Frame]]:
@@ -171,17 +197,16 @@ def _frames_in(path: Path, dataset: str | None, scan_shape: tuple[int, int] | No
     found = _series_in(path, dataset)
     if found is None:
         return [_frame(path, 0, dataset, scan_shape)]
-    array, addresses, times = found
-    if array is not None:
-        return _array_frames(array)[1]
+    if found.array is not None:
+        return _array_frames(found.array)[1]
     return [
         replace(_frame(path, k, address, scan_shape), name=address.strip("/"), time_s=time)
-        for k, (address, time) in enumerate(zip(addresses, times, strict=True))
+        for k, (address, time) in enumerate(zip(found.addresses, found.times, strict=True))
     ]
 
 
-def _series_in(path: Path, dataset: str | None) -> tuple[Any, list[str], list[float]] | None:
-    """Return (5-D array, [], []) or (None, addresses, times in s) of what a file holds; None if it is one scan."""
+def _series_in(path: Path, dataset: str | None) -> Stored | None:
+    """Return the scans that a file holds; None if it is one scan."""
     try:
         kind = find_format(path)
     except InputError:  # which is said on opening it

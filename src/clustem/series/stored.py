@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +17,41 @@ from clustem.formats.hdf5_tree import UNREADABLE, BrokenLink, open_hdf5_file, wa
 from clustem.formats.heaps import HeapChecks, heap_checks
 from clustem.formats.signals import is_array
 from clustem.formats.zarr_stores import is_zarr
-from clustem.series.naming import natural_key
-from clustem.series.times import time_of
+from clustem.series.naming import natural_key, say_time
+from clustem.series.times import is_time_axis, time_of
 
-_Stored = tuple[Any, list[str], list[float]]
+_FIVE_AXES = 5
 
 
-def stored_frames(path: Path, dataset: str | None) -> _Stored | None:
-    """Return (5-D array, [], []) or (None, addresses, times in s) of what a file holds; None if it is one scan.
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """Several scans in one file.
+
+    Attributes
+    ----------
+    array : array or None
+        The 5-D array, if they are in one.
+    addresses : list of str
+        Of the 4-D arrays, in natural order, if they are not.
+    times : list of float
+        Their times in s, NaN where the file does not tell.
+    in_time : bool
+        Whether the file says that they are one after the other in time, by times, names or the name of an axis.
+    """
+
+    array: Any = None
+    addresses: list[str] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    in_time: bool = False
+
+    @property
+    def number(self) -> int:
+        """How many scans there are."""
+        return len(self.addresses) if self.array is None else int(self.array.shape[0])
+
+
+def stored_frames(path: Path, dataset: str | None) -> Stored | None:
+    """Return the scans that a file holds; None if it is one scan.
 
     Raises
     ------
@@ -31,7 +61,7 @@ def stored_frames(path: Path, dataset: str | None) -> _Stored | None:
     if is_hdf5(path):
         return _in_hdf5(path, dataset)
     array = _whole_array(path, dataset)
-    return (array, [], []) if array is not None else None
+    return Stored(array) if array is not None else None
 
 
 def _whole_array(path: Path, dataset: str | None) -> Any:
@@ -49,7 +79,7 @@ def _whole_array(path: Path, dataset: str | None) -> Any:
     return array if array is not None and len(getattr(array, "shape", ())) == 5 else None
 
 
-def _in_hdf5(path: Path, dataset: str | None) -> _Stored | None:
+def _in_hdf5(path: Path, dataset: str | None) -> Stored | None:
     file = open_hdf5_file(path)
     with heap_checks() as checks:
         node = file if dataset is None else _node(file, path, dataset, checks)
@@ -67,7 +97,7 @@ def _node(file: Any, path: Path, dataset: str, checks: HeapChecks) -> Any:
         ) from error
 
 
-def _series_among(items: list[tuple[str, Any]], path: Path, checks: HeapChecks) -> _Stored | None:
+def _series_among(items: list[tuple[str, Any]], path: Path, checks: HeapChecks) -> Stored | None:
     """Return the series among what an HDF5 file holds: an array of five axes, or several scans of one shape."""
     arrays = [
         (address, item) for address, item in items if not isinstance(item, BrokenLink) and item.dtype.kind in "buif"
@@ -77,11 +107,33 @@ def _series_among(items: list[tuple[str, Any]], path: Path, checks: HeapChecks) 
         found = ", ".join(sorted(address for address, _ in five))
         raise InputError(f"{path.name}: {len(five)} 5-D arrays can be the series: {found}; choose one with dataset=")
     if five:
-        return five[0][1], [], []
+        return Stored(five[0][1], in_time=_first_axis_is_time(checks.twin(five[0][1])))
     scans = [(address, item) for address, item in arrays if len(item.shape or ()) == 4 and min(item.shape) > 1]
     if len(scans) < 2:
         return None
     shapes = Counter(item.shape for _, item in scans)
     shape = max(shapes, key=lambda key: (shapes[key], key))
     chosen = sorted((pair for pair in scans if pair[1].shape == shape), key=lambda pair: natural_key(pair[0]))
-    return None, [address for address, _ in chosen], [time_of(checks.twin(item)) for _, item in chosen]
+    addresses, times = [address for address, _ in chosen], [time_of(checks.twin(item)) for _, item in chosen]
+    told = len(set(times)) == len(times) and all(math.isfinite(time) for time in times)
+    return Stored(None, addresses, times, told or say_time(addresses))
+
+
+def _first_axis_is_time(node: Any) -> bool:
+    """Return whether an HDF5 dataset says, or what stands beside it, that its first axis is time."""
+    try:
+        return any(is_time_axis(name, units) for name, units in _first_axis(node))
+    except UNREADABLE:
+        return False
+
+
+def _first_axis(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield (name, units) of the first axis: a label, as HyperSpy and EMD write them, and as NeXus does."""
+    yield node.dims[0].label, ""
+    group = node.parent
+    for name in ("axis-0", "dim0" if "dim0" in group else "dim1"):
+        if name in group:
+            yield group[name].attrs.get("name", ""), group[name].attrs.get("units", "")
+    axes = np.atleast_1d(group.attrs.get("axes", []))
+    if axes.size == _FIVE_AXES:
+        yield axes[0], ""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.errors import InputError
+from clustem.formats.axes import as_text
 from clustem.formats.hdf5 import is_hdf5
 from clustem.formats.hdf5_tree import UNREADABLE, BrokenLink, open_hdf5_file, walk
 from clustem.formats.heaps import HeapChecks, heap_checks
@@ -21,6 +22,7 @@ from clustem.series.record import Frame
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _STEP = re.compile(r"\s*([0-9.eE+-]+)\s*([a-z]*)\s*")
+_AXES = ("t", "time", "times", "frame", "frames")
 _NAMES = ("time_s", "timestamp", "acquisition_time", "start_time", "time", "date_time")
 
 
@@ -48,6 +50,17 @@ def seconds_in(value: float | str) -> float:
     if isinstance(value, bool) or not 0 < seconds < math.inf:
         raise InputError(f"time_step: expected a positive time such as 12, '12s', '200 ms' or '2 min', got {value!r}")
     return seconds
+
+
+def is_time_axis(name: Any, units: Any) -> bool:
+    """Return whether the name or the units of an axis are those of time.
+
+    Examples
+    --------
+    >>> is_time_axis("Time", "<undefined>"), is_time_axis("z", "ms"), is_time_axis("depth", "nm")
+    (True, True, False)
+    """
+    return as_text(name).strip().lower() in _AXES or as_text(units).strip() in _UNITS
 
 
 def time_of(node: Any) -> float:
