@@ -233,6 +233,9 @@ def test_several_sources_are_a_series_in_natural_order(tmp_path, moving_particle
 
 def test_options_of_scans_and_of_series_are_told_apart(scan_file, tmp_path):
     twice = ["run", str(scan_file), str(scan_file)]
+    (tmp_path / "made").mkdir()
+    for name in ("recipe.toml", "results.h5"):
+        (tmp_path / "made" / name).write_text("")
     cases = (
         (["run", str(scan_file), "--time-step", "2s"], "--time-step: belongs to a series"),
         ([*twice, "--labels", "l.npy"], "--labels: is the label image of one scan"),
@@ -246,6 +249,8 @@ def test_options_of_scans_and_of_series_are_told_apart(scan_file, tmp_path):
         (["watch", str(tmp_path), "--threshold", "0.9"], "choose method 'published', or leave it out"),
         (["run", "clustem:film_au", "--precession-deg", "1", "--probe", "disk:3"], "there is none; give --crystal"),
         (["run", str(tmp_path / "f_*.npy")], "no file has such a name"),
+        (["run", str(tmp_path / "made")], "to repeat its run, give its recipe: clustem run"),
+        (["watch", str(tmp_path / "made")], "to repeat its run, give its recipe: clustem run"),
         (["watch", str(tmp_path / "missing")], "no such folder"),
     )
     for command, told in cases:

@@ -49,3 +49,12 @@ def test_nothing_is_said(tmp_path: Path) -> None:
         files_of(tmp_path)
     with pytest.raises(MissingFileError, match="check the pattern"):
         matching_files(str(tmp_path / "*.h5"))
+
+
+def test_a_folder_of_results_names_its_recipe(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("")
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY")
+    assert [path.name for path in files_of(tmp_path)] == ["a.npy"]
+    (tmp_path / "results.h5").write_bytes(b"")
+    with pytest.raises(InputError, match=r"is a folder of results, .* clustem run .*recipe\.toml -o FOLDER"):
+        files_of(tmp_path)

@@ -2,7 +2,7 @@
 
 from clustem.series.drift import Drift
 from clustem.series.linking import Event
-from clustem.series.naming import natural_key, scans_in
+from clustem.series.naming import natural_key, refuse_results, scans_in
 from clustem.series.opening import names_series, open_series
 from clustem.series.options import check_needs_crystals, check_reference
 from clustem.series.orientations import TrackOrientations
@@ -24,6 +24,7 @@ __all__ = [
     "names_series",
     "natural_key",
     "open_series",
+    "refuse_results",
     "scans_in",
     "seconds_in",
     "track",

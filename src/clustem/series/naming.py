@@ -12,6 +12,7 @@ from clustem.formats.registry import FORMATS
 
 _NUMBER = re.compile(r"\d+")
 _MASTER = "_master."
+_RESULTS = ("recipe.toml", "results.h5")
 _IN_TIME = re.compile(r"(.*[^a-z])?(t|time|frame|time[ _-]?(point|step))[ _-]*\d+", re.IGNORECASE)
 
 
@@ -68,12 +69,23 @@ def files_of(folder: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If there are none.
+        If there are none, or it is a folder of results.
     """
+    refuse_results(folder)
     found = scans_in(folder)
     if not found:
         raise InputError(f"{folder.name}: the folder holds no file of a known format; name the files, or a pattern")
     return found
+
+
+def refuse_results(folder: Path) -> None:
+    """Raise InputError if a folder is one that a run has made, which holds no scans."""
+    if all((folder / name).is_file() for name in _RESULTS):
+        recipe = folder / _RESULTS[0]
+        raise InputError(
+            f"{folder}: is a folder of results, not of scans; to repeat its run, give its recipe: "
+            f"clustem run {recipe} -o FOLDER"
+        )
 
 
 def _scans_among(paths: Iterable[Path]) -> list[Path]:

@@ -16,7 +16,7 @@ from clustem.errors import InputError, MissingFileError
 from clustem.formats import open_scan
 from clustem.interruption import end_if_interrupted
 from clustem.results import SeriesResults, check_output
-from clustem.series import scans_in, seconds_in
+from clustem.series import refuse_results, scans_in, seconds_in
 from clustem.series_pipeline.recipe import SeriesRecipe
 from clustem.series_pipeline.running import checked_recipe, run_given
 
@@ -107,6 +107,7 @@ def watch(
     place = Path(folder)
     if not place.is_dir():
         raise MissingFileError(f"{place}: there is no such folder; check the path, seen from {Path.cwd()}")
+    refuse_results(place)
     options = {
         "method": method,
         "similarity": similarity,
