@@ -114,6 +114,9 @@ def test_a_series_of_gold_is_oriented_and_strained_in_every_frame(tmp_path: Path
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == kept
     assert relative.orientations is not None
     assert relative.orientations.reference == "median"
+    unknown = relative.frames["e_xx"].isna().all()
+    assert any("no frame has three domains" in text for text in relative.warnings) == unknown
+    assert not any("three domains" in text for text in tracks.warnings)
 
 
 def test_strain_relative_to_the_median_of_a_frame_has_a_rotation() -> None:

@@ -177,8 +177,14 @@ def orient_tracks(
         crystals=crystals,
         reference=reference,
     )
+    warnings = []
+    if reference == "median" and (record.phase != "").any() and not np.isfinite(record.e_xx).any():
+        warnings.append(
+            "strain_reference: no strain is known, because no frame has three domains of one crystal and orientation, "
+            "of which a median could be taken; 'crystal' needs one"
+        )
     problems = {frame.problem: time for time, frame in reversed(frames.items()) if frame.problem}
-    return record, [f"frame {time} has no orientations: {text}" for text, time in problems.items()]
+    return record, [*warnings, *(f"frame {time} has no orientations: {text}" for text, time in problems.items())]
 
 
 def _decided(
