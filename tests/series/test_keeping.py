@@ -84,5 +84,7 @@ def test_scans_are_told_apart_by_data_and_calibration() -> None:
     scan = clustem.open_scan(data)
     assert key_of(scan) == key_of(clustem.open_scan(data.copy()))
     assert key_of(scan) != key_of(clustem.open_scan(other))
+    turned = clustem.open_scan(data, snake=True)
+    assert key_of(scan) != key_of(turned)
     stepped = scan.with_calibration(clustem.Calibration(scan_step_nm=1.0))
     assert key_of(scan) != key_of(stepped)

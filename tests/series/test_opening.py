@@ -115,6 +115,40 @@ def test_the_first_of_five_axes_may_say_that_it_is_time(
             names_series(str(tmp_path / "a.h5"))
 
 
+def test_frames_are_opened_as_they_were_scanned(tmp_path: Path) -> None:
+    turned = DATA.copy()
+    turned[:, 1::2] = turned[:, 1::2, ::-1]
+    assert is_data(clustem.open_series(list(turned), snake=True))
+    assert is_data(clustem.open_series(turned, snake=True))
+    assert clustem.open_series(DATA, flyback=1).shape == (4, 3, 3, 6, 8)
+    for frame in range(2):
+        DATA[frame].tofile(tmp_path / f"f_{frame}.bin")
+    raw = clustem.open_series(tmp_path, scan_shape=(3, 4), detector_shape=(6, 8), dtype="uint16")
+    assert is_data(raw, (0, 1))
+
+
+def test_what_cannot_be_said_of_what_is_open_is_refused() -> None:
+    with pytest.raises(InputError, match="a Series is open already"):
+        clustem.open_series(clustem.open_series(DATA), snake=True)
+    with pytest.raises(InputError, match="a Scan, which is open already"):
+        clustem.open_series([clustem.open_scan(DATA[0])], flyback=1)
+
+
+def test_the_energy_that_is_given_turns_angles_into_lengths(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("scan")
+        group["data"] = DATA[0]
+        for number, (name, units) in enumerate((("y", "nm"), ("x", "nm"), ("ky", "mrad"), ("kx", "mrad"))):
+            axis = group.create_group(f"axis-{number}")
+            axis.attrs.update(
+                {"name": name, "units": units, "scale": 1.0, "offset": 0.0, "size": DATA[0].shape[number]}
+            )
+    energy = Calibration(energy_keV=200)
+    single = clustem.open_scan(tmp_path / "a.h5", calibration=energy).calibration
+    assert single.inv_angstrom_per_px is not None
+    assert clustem.open_series([tmp_path / "a.h5"], calibration=energy).calibration == single
+
+
 def test_a_file_with_two_series_asks_which(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["one"], file["two"] = DATA, DATA

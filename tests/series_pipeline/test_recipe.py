@@ -16,6 +16,10 @@ def test_round_trip_with_paths_seen_from_the_recipe(tmp_path: Path) -> None:
     frames = Recipe(
         dataset="/a",
         scan_shape=(4, 5),
+        detector_shape=(6, 7),
+        dtype="<u2",
+        snake=True,
+        flyback=1,
         calibration=Calibration(energy_keV=200, scan_step_nm=(0.4, 0.5)),
         method="published",
         threshold=0.9,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -117,13 +117,9 @@ def run(
             detector_rotation_deg=detector_rotation_deg,
             detector_flip=detector_flip,
         )
-        single = {
+        single: dict[str, Any] = {
             "labels": labels,
             "per_position": per_position,
-            "detector_shape": numbers("detector_shape", detector_shape, int),
-            "dtype": dtype,
-            "snake": snake,
-            "flyback": flyback,
             "frame": frame,
         }
         shared = {
@@ -149,6 +145,10 @@ def run(
             "calibration": calibration,
             "dataset": dataset,
             "scan_shape": numbers("scan_shape", scan_shape, int),
+            "detector_shape": numbers("detector_shape", detector_shape, int),
+            "dtype": dtype,
+            "snake": snake,
+            "flyback": flyback,
         }
         results: Results | SeriesResults
         with progress(shown=not quiet):

@@ -84,8 +84,9 @@ def made_of(*parts: Any) -> str:
 
 
 def key_of(scan: Scan) -> str:
-    """Return what tells a scan from others without reading it whole: shape, calibration, and three rows of it."""
-    rows = sorted({0, scan.shape[0] // 2, scan.shape[0] - 1})
+    """Return what tells a scan from others without reading it whole: shape, calibration, and four rows of it."""
+    last = scan.shape[0] - 1
+    rows = sorted({0, min(1, last), scan.shape[0] // 2, last})  # the second one tells whether rows are turned round
     size = scan.path.stat().st_size if scan.path is not None and scan.path.is_file() else 0
     return made_of(scan.shape, scan.dtype.str, scan.calibration.to_dict(), size, *(scan.read(k, k + 1) for k in rows))
 

@@ -6,12 +6,13 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
@@ -47,11 +48,32 @@ class _Slice:
         return np.asarray(self.array[(self.time, *key) if isinstance(key, tuple) else (self.time, key)])
 
 
+@dataclass(frozen=True)
+class _How:
+    """How every frame is opened: the options of open_scan, and the energy, that turns angles into lengths."""
+
+    dataset: str | None = None
+    scan_shape: tuple[int, int] | None = None
+    detector_shape: tuple[int, int] | None = None
+    dtype: DTypeLike | None = None
+    snake: bool = False
+    flyback: int = 0
+    calibration: Calibration = field(default_factory=Calibration)
+
+    def opening(self, item: Any) -> Callable[[], Scan]:
+        """Return what opens a frame."""
+        return partial(open_scan, item, **{one.name: getattr(self, one.name) for one in fields(self)})
+
+
 def open_series(
     source: Any,
     *,
     dataset: str | None = None,
     scan_shape: tuple[int, int] | None = None,
+    detector_shape: tuple[int, int] | None = None,
+    dtype: DTypeLike | None = None,
+    snake: bool = False,
+    flyback: int = 0,
     time_step: float | str | None = None,
     calibration: Calibration | None = None,
 ) -> Series:
@@ -68,6 +90,8 @@ def open_series(
         Address of the array inside every file.
     scan_shape : (scan_y, scan_x), optional
         Where files have their patterns in one row and do not say how they were scanned.
+    detector_shape, dtype, snake, flyback
+        Of every frame, as for :func:`clustem.open_scan`.
     time_step : float or str, optional
         From one frame to the next, in seconds or with a unit, as ``"12s"``, ``"200 ms"``, ``"2 min"``. It takes the
         place of the times in the files.
@@ -97,10 +121,14 @@ def open_series(
     if calibration is not None and not isinstance(calibration, Calibration):
         raise InputError(f"calibration: expected a clustem.Calibration, got {type(calibration).__name__}")
     step = None if time_step is None else seconds_in(time_step)
+    energy = None if calibration is None or calibration.energy_keV is None else calibration.energy_keV
+    how = _How(dataset, scan_shape, detector_shape, dtype, snake, flyback, Calibration(energy_keV=energy))
     if isinstance(source, Series):
+        if replace(how, calibration=Calibration()) != _How():
+            raise InputError("source: a Series is open already; give options of opening where it is opened")
         name, frames = source.name, list(source.frames)
     else:
-        name, frames = _frames(source, dataset, scan_shape)
+        name, frames = _frames(source, how)
     return _assemble(name, frames, step, calibration)
 
 
@@ -147,18 +175,18 @@ def _which(path: Path, found: Stored) -> str:
     )
 
 
-def _frames(source: Any, dataset: str | None, scan_shape: tuple[int, int] | None) -> tuple[str, list[Frame]]:
+def _frames(source: Any, how: _How) -> tuple[str, list[Frame]]:
     """Return a name for the series, and its frames."""
     if isinstance(source, (str, os.PathLike)):
-        return _named_frames(os.fspath(source), dataset, scan_shape)
+        return _named_frames(os.fspath(source), how)
     array = source if is_array(source) else getattr(source, "data", None)
     if array is not None and is_array(array) and not isinstance(source, (list, tuple)):
-        return _array_frames(array)
+        return _array_frames(array, how)
     if isinstance(source, Iterable) and not isinstance(source, (bytes, dict, Scan)):
         items = list(source)
         if not items:
             raise InputError("source: the list of frames is empty; expected at least one scan")
-        frames = _listed_frames(items, dataset, scan_shape)
+        frames = _listed_frames(items, how)
         return f"{frames[0].name} … {frames[-1].name}" if len(frames) > 1 else frames[0].name, frames
     raise InputError(
         "source: expected a path, a pattern, a folder, a list of scans, or a 5-D array "
@@ -166,41 +194,41 @@ def _frames(source: Any, dataset: str | None, scan_shape: tuple[int, int] | None
     )
 
 
-def _array_frames(array: Any) -> tuple[str, list[Frame]]:
+def _array_frames(array: Any, how: _How) -> tuple[str, list[Frame]]:
     shape = tuple(array.shape)
     if len(shape) != 5 or not shape[0]:
         raise InputError(
             f"source: expected a 5-D array (time, scan_y, scan_x, k_y, k_x), got shape {shape}; "
             "for one scan use open_scan, or put it into a list"
         )
-    return "array", [Frame(f"frame {k}", partial(_open_slice, array, k)) for k in range(shape[0])]
+    return "array", [Frame(f"frame {k}", partial(_open_slice, array, k, how)) for k in range(shape[0])]
 
 
-def _open_slice(array: Any, time: int) -> Scan:
-    return replace(open_scan(_Slice(array, time)), name=f"frame {time}")
+def _open_slice(array: Any, time: int, how: _How) -> Scan:
+    return replace(how.opening(_Slice(array, time))(), name=f"frame {time}")
 
 
-def _named_frames(text: str, dataset: str | None, scan_shape: tuple[int, int] | None) -> tuple[str, list[Frame]]:
+def _named_frames(text: str, how: _How) -> tuple[str, list[Frame]]:
     """Return the frames that a path, a folder or a pattern names."""
     path = Path(text)
     if not path.exists():
         if not any(sign in text for sign in "*?["):
             raise MissingFileError(f"{text}: there is no such file or folder; check the path, seen from {Path.cwd()}")
-        return text, _file_frames(matching_files(text), dataset, scan_shape)
+        return text, _file_frames(matching_files(text), how)
     if path.is_dir() and not is_zarr(path):
-        return path.name or str(path), _file_frames(files_of(path), dataset, scan_shape)
-    return path.name, _frames_in(path, dataset, scan_shape)
+        return path.name or str(path), _file_frames(files_of(path), how)
+    return path.name, _frames_in(path, how)
 
 
-def _frames_in(path: Path, dataset: str | None, scan_shape: tuple[int, int] | None) -> list[Frame]:
+def _frames_in(path: Path, how: _How) -> list[Frame]:
     """Return the frames in one file: of its 5-D array, its 4-D arrays, or its one scan."""
-    found = _series_in(path, dataset)
+    found = _series_in(path, how.dataset)
     if found is None:
-        return [_frame(path, 0, dataset, scan_shape)]
+        return [_frame(path, 0, how)]
     if found.array is not None:
-        return _array_frames(found.array)[1]
+        return _array_frames(found.array, replace(how, dataset=None))[1]
     return [
-        replace(_frame(path, k, address, scan_shape), name=address.strip("/"), time_s=time)
+        replace(_frame(path, k, replace(how, dataset=address)), name=address.strip("/"), time_s=time)
         for k, (address, time) in enumerate(zip(found.addresses, found.times, strict=True))
     ]
 
@@ -214,31 +242,28 @@ def _series_in(path: Path, dataset: str | None) -> Stored | None:
     return stored_frames(path, dataset) if kind.holds_series else None
 
 
-def _listed_frames(items: list[Any], dataset: str | None, scan_shape: tuple[int, int] | None) -> list[Frame]:
+def _listed_frames(items: list[Any], how: _How) -> list[Frame]:
     """Return one frame per item of a list; between files of one folder whose names count also gaps."""
     paths = [Path(os.fsdecode(os.fspath(item))) for item in items if isinstance(item, (str, os.PathLike))]
     if len(paths) == len(items) and len({path.parent for path in paths}) == 1:
-        return _file_frames(paths, dataset, scan_shape)
-    return [_frame(item, k, dataset, scan_shape) for k, item in enumerate(items)]
+        return _file_frames(paths, how)
+    return [_frame(item, k, how) for k, item in enumerate(items)]
 
 
-def _file_frames(paths: list[Path], dataset: str | None, scan_shape: tuple[int, int] | None) -> list[Frame]:
+def _file_frames(paths: list[Path], how: _How) -> list[Frame]:
     """Return one frame per file, and gaps for missing numbers."""
-    frames = [_frame(path, k, dataset, scan_shape) for k, path in enumerate(paths)]
+    frames = [_frame(path, k, how) for k, path in enumerate(paths)]
     for place, name in missing_numbers([path.name for path in paths]):
         frames.insert(place, Frame(name, problem="there is no file of this number"))
     return frames
 
 
-def _frame(item: Any, number: int, dataset: str | None, scan_shape: tuple[int, int] | None) -> Frame:
+def _frame(item: Any, number: int, how: _How) -> Frame:
     named = isinstance(item, (str, os.PathLike))
     name = Path(os.fsdecode(os.fspath(item))).name if named else getattr(item, "name", None)
-    options: dict[str, Any] = {"scan_shape": scan_shape}
-    if named:
-        options["dataset"] = dataset
-    opening: Callable[[], Scan] = partial(open_scan, item, **({} if isinstance(item, Scan) else options))
-    time = stored_time(Path(os.fsdecode(os.fspath(item))), dataset) if named else float("nan")
-    return Frame(name if isinstance(name, str) and name != "array" else f"frame {number}", opening, time_s=time)
+    time = stored_time(Path(os.fsdecode(os.fspath(item))), how.dataset) if named else float("nan")
+    shown = name if isinstance(name, str) and name != "array" else f"frame {number}"
+    return Frame(shown, how.opening(item), time_s=time)
 
 
 def _assemble(name: str, frames: list[Frame], step: float | None, calibration: Calibration | None) -> Series:

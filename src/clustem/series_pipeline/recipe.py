@@ -35,10 +35,6 @@ _OF_ONE_SCAN = {
     "frame": "chooses one scan, but all of a series are followed",
     "labels": "is the label image of one scan, but domains of a series are found in every frame",
     "per_position": "asks for maps of one scan; run that frame by itself",
-    "detector_shape": "belongs to the run of one scan of raw binary data; give arrays or .npy files instead",
-    "dtype": "belongs to the run of one scan of raw binary data; give arrays or .npy files instead",
-    "snake": "belongs to the run of one scan; give arrays with their rows put right",
-    "flyback": "belongs to the run of one scan; give arrays without those columns",
 }
 
 

@@ -10,12 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from clustem.calibration import Calibration
 from clustem.characterising import Plan, plan_of
 from clustem.crystallography import Crystal
 from clustem.errors import InputError
+from clustem.formats import checked_dtype
 from clustem.inputs import INPUTS, images_of, kept_names, words_among, write_inputs
 from clustem.journal import run_log
 from clustem.results import SeriesResults, check_output, put_right, whole_folder, write_series_tables
@@ -52,6 +53,10 @@ def run_series(
     time_step: float | str | None = None,
     dataset: str | None = None,
     scan_shape: tuple[int, int] | None = None,
+    detector_shape: tuple[int, int] | None = None,
+    dtype: DTypeLike | None = None,
+    snake: bool | None = None,
+    flyback: int | None = None,
     calibration: Calibration | None = None,
 ) -> SeriesResults:
     """Follow domains through a series of scans, and write a results folder.
@@ -79,7 +84,7 @@ def run_series(
         As for :func:`clustem.match_orientations`.
     strain_reference : ``"crystal"`` or ``"median"``, optional
         As for :func:`clustem.track`; ``"ideal"`` is the same as ``"crystal"``.
-    time_step, dataset, scan_shape, calibration
+    time_step, dataset, scan_shape, detector_shape, dtype, snake, flyback, calibration
         As for :func:`clustem.open_series`.
 
     Returns
@@ -125,6 +130,10 @@ def run_series(
         "time_step": None if time_step is None else seconds_in(time_step),
         "dataset": dataset,
         "scan_shape": scan_shape,
+        "detector_shape": detector_shape,
+        "dtype": None if dtype is None else checked_dtype(dtype).str,
+        "snake": snake,
+        "flyback": flyback,
         "calibration": calibration,
     }
     images = {"detector_mask": detector_mask, "scan_mask": scan_mask}
@@ -174,8 +183,7 @@ def _prepare(source: Any, options: dict[str, Any], given: dict[str, Any], *, cry
     recipe = recipe.changed({"sources": _paths_in(source)})
     series = open_series(
         source,
-        dataset=recipe.frames.dataset,
-        scan_shape=recipe.frames.scan_shape,
+        **recipe.frames.opening(),
         time_step=recipe.time_step,
         calibration=recipe.frames.calibration,
     )

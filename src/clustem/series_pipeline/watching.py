@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from clustem.calibration import Calibration
 from clustem.crystallography import Crystal
 from clustem.errors import InputError, MissingFileError
-from clustem.formats import open_scan
+from clustem.formats import checked_dtype, open_scan
 from clustem.interruption import end_if_interrupted
 from clustem.results import SeriesResults, check_output
 from clustem.series import refuse_results, scans_in, seconds_in
@@ -51,6 +52,10 @@ def watch(
     time_step: float | str | None = None,
     dataset: str | None = None,
     scan_shape: tuple[int, int] | None = None,
+    detector_shape: tuple[int, int] | None = None,
+    dtype: DTypeLike | None = None,
+    snake: bool | None = None,
+    flyback: int | None = None,
     calibration: Calibration | None = None,
     until: int | None = None,
     idle: float | str | None = None,
@@ -71,7 +76,7 @@ def watch(
         As for :func:`clustem.run_series`, as are all up to `calibration`.
     gain, offset, read_noise, crystal, probe, precession_deg, strain_reference
         How every frame is measured.
-    time_step, dataset, scan_shape, calibration
+    time_step, dataset, scan_shape, detector_shape, dtype, snake, flyback, calibration
         How every frame is opened.
     until : int, optional
         Number of frames after which it ends.
@@ -125,12 +130,16 @@ def watch(
         "time_step": None if time_step is None else seconds_in(time_step),
         "dataset": dataset,
         "scan_shape": scan_shape,
+        "detector_shape": detector_shape,
+        "dtype": None if dtype is None else checked_dtype(dtype).str,
+        "snake": snake,
+        "flyback": flyback,
         "calibration": calibration,
     }
     images = {"detector_mask": detector_mask, "scan_mask": scan_mask}
-    checked_recipe(SeriesRecipe(), options, images, crystal=crystal, probe=probe)
+    recipe = checked_recipe(SeriesRecipe(), options, images, crystal=crystal, probe=probe)
     check_output(Path(output), force=force)
-    follower = _Follower(place, dataset, scan_shape)
+    follower = _Follower(place, recipe.frames.opening())
     results: SeriesResults | None = None
 
     def update(paths: list[Path]) -> SeriesResults:
@@ -162,8 +171,7 @@ class _Follower:
     """What is known of the files in a folder: how they looked last, and whether they can be opened as they are."""
 
     folder: Path
-    dataset: str | None
-    scan_shape: tuple[int, int] | None
+    options: dict[str, Any]
     states: dict[Path, _State] = field(default_factory=dict)
     opened: dict[Path, _State] = field(default_factory=dict)
     changed: float = field(default_factory=time.monotonic)
@@ -203,7 +211,7 @@ class _Follower:
         if self.opened.get(path) == self.states[path]:
             return True
         try:
-            open_scan(path, dataset=self.dataset, scan_shape=self.scan_shape)
+            open_scan(path, **self.options)
         except (InputError, OSError) as error:
             _LOG.info("%s waits: %s", path.name, error)
             return False
