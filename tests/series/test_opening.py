@@ -67,13 +67,14 @@ def test_several_arrays_in_a_file_in_natural_order(tmp_path: Path) -> None:
         (("frame000/counts", "frame001/counts"), {}, True),
         (("data/t_9", "data/t_10"), {}, True),
         (("depth0/data", "depth1/data"), {}, False),
-        (("format1", "format2"), {}, False),
+        (("scan_1", "scan_2"), {}, True),
+        (("filtered", "raw"), {}, False),
         (("frame1/a", "frame2/b"), {}, False),
         (("a/x", "b/x"), {"time_s": (1.0, 2.0)}, True),
         (("a/x", "b/x"), {"time_s": (1.0, 1.0)}, False),
     ],
 )
-def test_scans_of_a_file_are_a_series_if_it_says_so(
+def test_scans_of_a_file_are_a_series_if_they_are_numbered_or_have_times(
     tmp_path: Path, names: tuple[str, str], attributes: dict[str, tuple[float, float]], told: bool
 ) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -91,10 +92,11 @@ def test_scans_of_a_file_are_a_series_if_it_says_so(
 
 
 @pytest.mark.parametrize(
-    ("name", "units", "told"), [("time", "", True), ("z", "s", True), ("depth", "nm", False), ("", "", False)]
+    ("name", "units", "told"),
+    [("time", "", True), ("z", "s", True), ("depth", "", False), ("z", "nm", False), ("", "", True)],
 )
 @pytest.mark.parametrize("kind", ["hyperspy", "emd", "label", "nexus"])
-def test_the_first_of_five_axes_may_say_that_it_is_time(
+def test_the_first_of_five_axes_may_say_that_it_is_something_else_than_time(
     tmp_path: Path, kind: str, name: str, units: str, told: bool
 ) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -107,11 +109,11 @@ def test_the_first_of_five_axes_may_say_that_it_is_time(
         else:
             axis = group.create_group("axis-0") if kind == "hyperspy" else group.create_dataset("dim1", data=range(4))
             axis.attrs.update({"name": name, "units": units})
-    told = told and (name == "time" or kind in ("hyperspy", "emd"))
+    told = told or (name == "z" and kind in ("label", "nexus"))  # which have no units
     if told:
         assert names_series(str(tmp_path / "a.h5"))
     else:
-        with pytest.raises(InputError, match="does not say that the first is time; choose one with --frame, 0 to 3"):
+        with pytest.raises(InputError, match="something else than time; choose one with --frame, 0 to 3"):
             names_series(str(tmp_path / "a.h5"))
 
 

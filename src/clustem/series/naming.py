@@ -13,7 +13,7 @@ from clustem.formats.registry import FORMATS
 _NUMBER = re.compile(r"\d+")
 _MASTER = "_master."
 _RESULTS = ("recipe.toml", "results.h5")
-_IN_TIME = re.compile(r"(.*[^a-z])?(t|time|frame|time[ _-]?(point|step))[ _-]*\d+", re.IGNORECASE)
+_OTHER = re.compile(r"depth|thick|slice|layer|focus|energy|voltage|tilt|angle|detector|channel|mode", re.IGNORECASE)
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -28,19 +28,33 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in parts if part)
 
 
-def say_time(addresses: Sequence[str]) -> bool:
-    """Return whether addresses differ only by the number of a frame or time, and by what follows from it.
+def is_other_than_time(name: str) -> bool:
+    """Return whether a name is that of a depth, an energy, a tilt or the like.
 
     Examples
     --------
-    >>> say_time(["/frame000/counts", "/frame001/counts"]), say_time(["/depth0/data", "/depth1/data"])
+    >>> is_other_than_time("CBED_array_depth"), is_other_than_time("frame")
     (True, False)
+    """
+    return _OTHER.search(name) is not None
+
+
+def are_numbered(addresses: Sequence[str]) -> bool:
+    """Return whether addresses differ only by a number in one place, which is not that of a depth or the like.
+
+    Examples
+    --------
+    >>> are_numbered(["/frame000/counts", "/frame001/counts"]), are_numbered(["/depth0/data", "/depth1/data"])
+    (True, False)
+    >>> are_numbered(["/raw", "/filtered"])
+    False
     """
     parts = [address.strip("/").split("/") for address in addresses]
     if len({len(part) for part in parts}) != 1:
         return False
     differing = [names for names in zip(*parts, strict=True) if len(set(names)) > 1]
-    return len(differing) == 1 and all(_IN_TIME.fullmatch(name) for name in differing[0])
+    words = {_NUMBER.sub("#", name) for names in differing for name in names}
+    return len(differing) == 1 and len(words) == 1 and not is_other_than_time(words.pop())
 
 
 def matching_files(pattern: str) -> list[Path]:

@@ -141,7 +141,8 @@ def names_series(text: str, *, dataset: str | None = None, meant: bool = False) 
     Raises
     ------
     InputError
-        If a file holds several scans, and neither it nor `meant` says that they are a series.
+        If a file holds several scans that are not numbered, or by their names are something else than a series in time,
+        and not `meant` as one.
     """
     path = Path(text)
     if not path.exists():
@@ -164,8 +165,8 @@ def _which(path: Path, found: Stored) -> str:
     many = "or, if they are one after the other in time, follow all of them with --series, or --time-step 12s"
     if found.array is not None:
         return (
-            f"{path.name}: holds {found.number} scans in an array of five axes, and does not say that the first is "
-            f"time; choose one with --frame, 0 to {found.number - 1}; {many}"
+            f"{path.name}: holds {found.number} scans in an array of five axes, the first of which is something else "
+            f"than time; choose one with --frame, 0 to {found.number - 1}; {many}"
         )
     addresses = "".join(f"\n  {address}" for address in found.addresses[:20])
     return (

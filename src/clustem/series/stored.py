@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from clustem.errors import InputError
+from clustem.formats.axes import as_text
 from clustem.formats.hdf5 import is_hdf5
 from clustem.formats.hdf5_tree import UNREADABLE, BrokenLink, open_hdf5_file, walk
 from clustem.formats.heaps import HeapChecks, heap_checks
 from clustem.formats.signals import is_array
 from clustem.formats.zarr_stores import is_zarr
-from clustem.series.naming import natural_key, say_time
+from clustem.series.naming import are_numbered, is_other_than_time, natural_key
 from clustem.series.times import is_time_axis, time_of
 
 _FIVE_AXES = 5
+_UNTOLD = ("", "<undefined>", "none", "px", "pixel", "pixels", "1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +38,14 @@ class Stored:
     times : list of float
         Their times in s, NaN where the file does not tell.
     in_time : bool
-        Whether the file says that they are one after the other in time, by times, names or the name of an axis.
+        Whether they can be taken for one after the other in time: arrays that have times or are numbered, not as depths
+        or the like, or an array whose first axis is not said to be anything else.
     """
 
     array: Any = None
     addresses: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
-    in_time: bool = False
+    in_time: bool = True
 
     @property
     def number(self) -> int:
@@ -107,7 +110,7 @@ def _series_among(items: list[tuple[str, Any]], path: Path, checks: HeapChecks) 
         found = ", ".join(sorted(address for address, _ in five))
         raise InputError(f"{path.name}: {len(five)} 5-D arrays can be the series: {found}; choose one with dataset=")
     if five:
-        return Stored(five[0][1], in_time=_first_axis_is_time(checks.twin(five[0][1])))
+        return Stored(five[0][1], in_time=_first_axis_can_be_time(checks.twin(five[0][1])))
     scans = [(address, item) for address, item in arrays if len(item.shape or ()) == 4 and min(item.shape) > 1]
     if len(scans) < 2:
         return None
@@ -116,15 +119,17 @@ def _series_among(items: list[tuple[str, Any]], path: Path, checks: HeapChecks) 
     chosen = sorted((pair for pair in scans if pair[1].shape == shape), key=lambda pair: natural_key(pair[0]))
     addresses, times = [address for address, _ in chosen], [time_of(checks.twin(item)) for _, item in chosen]
     told = len(set(times)) == len(times) and all(math.isfinite(time) for time in times)
-    return Stored(None, addresses, times, told or say_time(addresses))
+    return Stored(None, addresses, times, told or are_numbered(addresses))
 
 
-def _first_axis_is_time(node: Any) -> bool:
-    """Return whether an HDF5 dataset says, or what stands beside it, that its first axis is time."""
+def _first_axis_can_be_time(node: Any) -> bool:
+    """Return whether an HDF5 dataset, or what stands beside it, says that its first axis is time, or nothing of it."""
     try:
-        return any(is_time_axis(name, units) for name, units in _first_axis(node))
+        told = [(as_text(name), as_text(units)) for name, units in _first_axis(node)]
     except UNREADABLE:
-        return False
+        return True
+    other = any(is_other_than_time(name) or units.strip().lower() not in _UNTOLD for name, units in told)
+    return any(is_time_axis(name, units) for name, units in told) or not other
 
 
 def _first_axis(node: Any) -> Iterator[tuple[Any, Any]]:
