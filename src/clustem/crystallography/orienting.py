@@ -188,9 +188,9 @@ def _present(answers: list[_Answer], patterns: list[Pattern], *, doubtful: bool 
     is `doubtful` that any is there, lengths must be right.
     """
     best = [(i, answer.candidates[0]) for i, answer in enumerate(answers) if answer.candidates]
-    common = [one.fit for i, one in best if explains(patterns[i], one.misfit)]
+    common = [one.fit for i, one in best if explains(patterns[i], one.fit)]
     scale = 0.0 if doubtful else common_scale(common)
-    reasons = {i: absence(patterns[i], one.fit, one.misfit, scale=scale, doubtful=doubtful) for i, one in best}
+    reasons = {i: absence(patterns[i], one.fit, scale=scale, doubtful=doubtful) for i, one in best}
     found = Counter(one.crystal.name for i, one in best if not reasons[i])
     sure = {name for name, number in found.items() if number >= _SEVERAL}
     out = list(answers)
@@ -198,7 +198,7 @@ def _present(answers: list[_Answer], patterns: list[Pattern], *, doubtful: bool 
         row = bool(reasons[i]) and len(sure) > 1 and one.crystal.name in sure
         reason = reasons[i]
         if row:
-            reason = absence(patterns[i], one.fit, one.misfit, scale=scale, row=True, doubtful=doubtful)
+            reason = absence(patterns[i], one.fit, scale=scale, row=True, doubtful=doubtful)
         out[i] = replace(answers[i], reason=reason, row=row and not reason)
     return out
 

@@ -84,6 +84,22 @@ class Pattern:
             blocked=self.blocked * factor,
         )
 
+    def only(self, peaks: NDArray[np.int64]) -> Pattern:
+        """Return the pattern as if no other peaks, by their numbers, had been found."""
+        return replace(
+            self,
+            g=self.g[peaks],
+            g_error=self.g_error[peaks],
+            intensity=self.intensity[peaks],
+            intensity_error=self.intensity_error[peaks],
+            floor=max(self.floor, float(self.intensity[peaks].min(initial=np.inf))) if peaks.size else self.floor,
+            rows=self.rows[peaks],
+        )
+
+    def brightest(self, number: int) -> NDArray[np.int64]:
+        """Return the numbers of the brightest peaks, at most so many, brightest first."""
+        return np.argsort(-self.amplitude, kind="stable")[:number]
+
     @cached_property
     def amplitude(self) -> Array:
         """(n,) root of the intensity."""

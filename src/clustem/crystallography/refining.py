@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,10 @@ class Fit:
     hkl: NDArray[np.int64]
     spots: Array
     tilt_covariance: Array
+
+    def only(self, peaks: NDArray[np.int64]) -> Fit:
+        """Return what is said of some of the peaks, by their numbers."""
+        return replace(self, expected=self.expected[peaks], hkl=self.hkl[peaks], spots=self.spots[peaks])
 
 
 @dataclass(frozen=True)
