@@ -46,9 +46,12 @@ CASES = (
     Case("published", (512, 512), 192, PUBLISHED),
     Case("published, prefilter", (24, 1024), 192, PREFILTER),
     Case("published", (4, 1024), 512, PUBLISHED),
+    Case("published", (4, 2048), 512, PUBLISHED),
     Case("noise-aware", (512, 512), 192),
     Case("noise-aware", (1024, 1024), 64),
+    Case("noise-aware", (1536, 1536), 32),
     Case("noise-aware", (4, 1024), 512),
+    Case("noise-aware", (4, 2048), 512),
 )
 QUICK = (Case("published", (32, 64), 96, PUBLISHED), Case("noise-aware", (32, 64), 96))
 

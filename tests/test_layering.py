@@ -19,6 +19,7 @@ ROOMS = (
     "calibration",
     "scan",
     "passes",
+    "scratch",
     "compiling",
     "sums",
     "solving",

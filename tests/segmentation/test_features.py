@@ -215,6 +215,17 @@ def test_the_same_bytes_for_any_block_size_and_number_of_threads(dtype):
     assert len(set(results)) == 1
 
 
+def test_sums_of_chosen_positions_are_taken_in_their_order(monkeypatch):
+    generator = np.random.default_rng(4)
+    values = generator.normal(1e4, 1e3, (9, 7, 3)).astype(np.float32)
+    where = generator.random((9, 7)) < 0.6
+    expected = values[where].sum(axis=0, dtype=np.float64)
+    assert (features.sum_where(values, where) == expected).all()
+    monkeypatch.setattr(features, "_PIECE", 14)
+    assert (features.sum_where(values, where) == expected).all()
+    assert not features.sum_where(values, where & False).any()
+
+
 @pytest.mark.parametrize("shape", [(12, 14), (7, 9), (1, 30)])
 def test_long_rows_of_the_sample_are_read_one_by_one(monkeypatch, shape):
     data = scene(halves(shape), [crystal(0), crystal(25)])

@@ -3,6 +3,7 @@ import pytest
 from scipy.optimize import nnls
 
 from clustem.passes import execution
+from clustem.segmentation import mixtures
 from clustem.segmentation._mixture_kernels import mix_positions, near_labels, settle_labels, solve_shares
 from clustem.segmentation.mixtures import Background, dissolve_mixtures, find_cores, mixture_of, refine_labels
 
@@ -70,7 +71,7 @@ def test_every_pattern_is_explained_by_the_means_around_it(kernel):
     near, shares, energies = np.full(shape, -9), np.full(shape, np.nan), np.full(shape, np.nan)
     rest = np.full(labels.shape, np.nan)
     regions = np.ones(3, bool), means, members, inside, np.ones(3), -1
-    kernel(patterns, labels, *regions, 1, 0, 3, near, shares, energies, rest)
+    kernel(patterns, labels, *regions, 1, 0, 3, 0, near, shares, energies, rest)
     for y, x in np.ndindex(labels.shape):
         around = np.unique(labels[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2])
         columns = means.copy()
@@ -106,6 +107,7 @@ def test_half_the_rise_of_chi_squared_if_another_had_as_large_a_share(kernel):
             1,
             0,
             1,
+            0,
             near,
             shares,
             energies,
@@ -133,6 +135,7 @@ def test_no_region_near_leaves_nothing(kernel):
         2,
         0,
         1,
+        0,
         near,
         shares,
         energies,
@@ -330,6 +333,21 @@ def test_a_fragment_that_is_the_overlap_of_its_neighbours(overlap):
     dissolved = dissolve_mixtures(mixed(shares) - 5 * 1, labels)
     assert np.array_equal(dissolved, np.where(labels == 2, -1 if overlap else 2, labels))
     assert (labels[:, 6:8] == 2).all()
+
+
+@pytest.mark.parametrize("settled", [0, 5])
+def test_rows_that_are_explained_together_do_not_matter(monkeypatch, settled):
+    truth = np.arange(180).reshape(12, 15) // 60
+    patterns = mixed(one_of(truth), noise=2.0)
+    results = []
+    for together, rows in ((2**16, 32), (1, 1), (45, 2)):
+        monkeypatch.setattr(mixtures, "_TOGETHER", together)
+        monkeypatch.setattr(mixtures, "_ROWS", rows)
+        labels = refine_labels(patterns, truth, least=2, rounds=2, settled_rows=settled)
+        mixture, sure = mixture_of(patterns, (truth + 1).astype(np.int32), settled)
+        parts = labels, mixture.labels, mixture.fractions, mixture.unexplained, sure
+        results.append(b"".join(part.tobytes() for part in parts))
+    assert len(set(results)) == 1
 
 
 def test_settings_of_the_threads_do_not_matter():

@@ -8,6 +8,7 @@ from clustem.segmentation._region_kernels import (
     WARD,
     comes_before,
     cost_of,
+    drop_changed,
     drop_first,
     join_regions,
     push_entry,
@@ -37,10 +38,11 @@ def edges_of(shape):
 
 
 def joined(kernel, sums, counts, noise, edges, kind, group=None, apart=None):
-    merges, costs = np.full((len(counts) - 1, 2), -1), np.full(len(counts) - 1, np.nan)
-    group = np.full(len(counts), -1) if group is None else np.array(group)
+    merges, costs = np.full((len(counts) - 1, 2), -1, np.int32), np.full(len(counts) - 1, np.nan)
+    group = np.full(len(counts), -1, np.int32) if group is None else np.array(group, np.int32)
+    pairs = np.column_stack(edges).astype(np.int32)
     apart = np.zeros((0, 0), bool) if apart is None else apart.copy()
-    made = kernel(sums.copy(), counts.copy(), noise.copy(), *edges, kind, group, apart, merges, costs)
+    made = kernel(sums.copy(), counts.copy(), noise.copy(), pairs, kind, group, apart, merges, costs)
     return merges[:made].tolist(), costs[:made]
 
 
@@ -94,17 +96,38 @@ def test_the_heap_gives_costs_in_order_and_equal_ones_by_region(plain):
     )
     generator = np.random.default_rng(0)
     entries = [(float(generator.integers(5)), *generator.permutation(9)[:2].tolist()) for _ in range(40)]
-    costs, pairs = np.empty(40), np.empty((40, 4), np.int64)
+    costs, pairs = np.empty(40), np.empty((40, 3), np.int32)
     for size, (cost, a, b) in enumerate(entries):
-        push(costs, pairs, size, cost, a, b, 10 + a, 10 + b)
+        push(costs, pairs, size, cost, a, b, 10 + a + b)
     found = []
     for size in range(40, 0, -1):
         found.append((costs[0], *pairs[0].tolist()))
         drop(costs, pairs, size)
-    assert found == sorted((cost, min(a, b), max(a, b), 10 + min(a, b), 10 + max(a, b)) for cost, a, b in entries)
+    assert found == sorted((cost, min(a, b), max(a, b), 10 + a + b) for cost, a, b in entries)
     swap(costs, pairs, 0, 39)
     assert before(np.array([1.0, 2.0]), pairs, 0, 1)
     assert not before(np.array([2.0, 1.0]), pairs, 0, 1)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_entries_of_regions_that_changed_leave_the_heap(plain):
+    push, drop, clear = (kernel.py_func if plain else kernel for kernel in (push_entry, drop_first, drop_changed))
+    generator = np.random.default_rng(1)
+    entries = [
+        (float(generator.integers(5)), *sorted(generator.permutation(9)[:2].tolist()), k // 4) for k in range(40)
+    ]
+    costs, pairs, changed = np.empty(40), np.empty((40, 3), np.int32), np.arange(9, dtype=np.int32)
+    for size, (cost, a, b, time) in enumerate(entries):
+        push(costs, pairs, size, cost, a, b, time)
+    expected = sorted(entry for entry in entries if max(entry[1:3]) <= entry[3])
+    assert 5 < len(expected) < 35
+    assert clear(costs, pairs, 40, changed) == len(expected)
+    found = []
+    for size in range(len(expected), 0, -1):
+        found.append((costs[0], *pairs[0].tolist()))
+        drop(costs, pairs, size)
+    assert [entry[:3] for entry in found] == [entry[:3] for entry in expected]
+    assert sorted(found) == expected
 
 
 @pytest.mark.parametrize("kernel", both(root_of))
@@ -124,6 +147,18 @@ def test_always_the_cheapest_neighbours(kernel, kind, shape):
     counts, noise = generator.integers(1, 5, size).astype(float), generator.uniform(0, 0.5, size)
     merges, costs = joined(kernel, sums, counts, noise, edges_of(shape), kind)
     expected, values = joined_the_long_way(sums, counts, noise, edges_of(shape), kind)
+    assert merges == expected
+    np.testing.assert_allclose(costs, values, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", both(join_regions))
+def test_the_heap_is_cleared_when_it_is_full(kernel):
+    """A star: every merge changes the middle, and with it all neighbours that are left."""
+    size = 60
+    edges = np.zeros(size - 1, int), np.arange(1, size)
+    sums = np.random.default_rng(5).normal(size=(size, 3)).astype(np.float32)
+    merges, costs = joined(kernel, sums, np.ones(size), np.zeros(size), edges, WARD)
+    expected, values = joined_the_long_way(sums, np.ones(size), np.zeros(size), edges, WARD)
     assert merges == expected
     np.testing.assert_allclose(costs, values, rtol=1e-4, atol=1e-5)
 

@@ -88,6 +88,7 @@ def mix_positions(
     reach: int,
     first: int,
     last: int,
+    origin: int,
     near: Array,
     shares: Array,
     energies: Array,
@@ -96,10 +97,10 @@ def mix_positions(
     """Explain every pattern (scan_y, scan_x, d), rows first … last-1, by the means of the regions around it.
 
     labels (scan_y, scan_x) are regions 0 … or −1, live (K,) those with a mean (K, d), which is over members (K,)
-    positions, those inside (scan_y, scan_x); a position's own counts are left out of it. Filled are near (scan_y,
-    scan_x, m) regions, −1 = none; their shares, not negative; energies, half the increase of χ² if a region had as
-    large a share as the largest; and rest (scan_y, scan_x), χ² of the whole. Against the background, a region or −1,
-    the shares of the others count times favour (K,).
+    positions, those inside (scan_y, scan_x); a position's own counts are left out of it. Filled are, from row origin
+    on, near (rows, scan_x, m) regions, −1 = none; their shares, not negative; energies, half the increase of χ² if a
+    region had as large a share as the largest; and rest (rows, scan_x), χ² of the whole. Against the background, a
+    region or −1, the shares of the others count times favour (K,).
     """
     most, size = near.shape[2], patterns.shape[2]
     found = np.empty(most, np.int64)
@@ -107,7 +108,8 @@ def mix_positions(
     product, share = np.empty(most), np.empty(most)
     for y in range(first, last):
         for x in range(labels.shape[1]):
-            near[y, x, :], shares[y, x, :], energies[y, x, :], rest[y, x] = -1, 0.0, 0.0, 0.0
+            row = y - origin
+            near[row, x, :], shares[row, x, :], energies[row, x, :], rest[row, x] = -1, 0.0, 0.0, 0.0
             number = near_labels(labels, live, y, x, reach, found)
             pattern = patterns[y, x]
             for i in range(number):
@@ -139,17 +141,17 @@ def mix_positions(
                 left = np.float64(pattern[d])
                 for i in range(number):
                     left -= share[i] * columns[i, d]
-                rest[y, x] += left * left
+                rest[row, x] += left * left
             for i in range(number):
                 gram[i, i] += 1e-9 * ridge + 1e-300
             inverse = np.empty((number, number))
             invert_positive(gram, inverse)
             for i in range(number):
-                near[y, x, i], shares[y, x, i] = found[i], share[i]
+                near[row, x, i], shares[row, x, i] = found[i], share[i]
                 if i != top:
                     a, b = _weights(found[top], found[i], background, favour)
                     spread = b * b * inverse[i, i] + a * a * inverse[top, top] - 2.0 * a * b * inverse[i, top]
-                    energies[y, x, i] = 0.5 * (a * share[top] - b * share[i]) ** 2 / max(spread, 1e-300)
+                    energies[row, x, i] = 0.5 * (a * share[top] - b * share[i]) ** 2 / max(spread, 1e-300)
 
 
 @compiled()

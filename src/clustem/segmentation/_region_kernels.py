@@ -59,17 +59,15 @@ def comes_before(costs: Array, pairs: Array, m: int, n: int) -> Any:
 def swap_entries(costs: Array, pairs: Array, m: int, n: int) -> None:
     """Exchange two entries of a heap."""
     costs[m], costs[n] = costs[n], costs[m]
-    for k in range(4):
+    for k in range(3):
         pairs[m, k], pairs[n, k] = pairs[n, k], pairs[m, k]
 
 
 @compiled()
-def push_entry(costs: Array, pairs: Array, size: int, cost: float, a: int, b: int, age_a: int, age_b: int) -> None:
-    """Add to a heap of size entries, costs (n,) and pairs (n, 4) of regions and their ages, the lower region first."""
-    if a > b:
-        a, b, age_a, age_b = b, a, age_b, age_a
+def push_entry(costs: Array, pairs: Array, size: int, cost: float, a: int, b: int, time: int) -> None:
+    """Add to a heap of size entries, costs (n,) and pairs (n, 3) of regions, the lower first, and times."""
     costs[size] = cost
-    pairs[size, 0], pairs[size, 1], pairs[size, 2], pairs[size, 3] = a, b, age_a, age_b
+    pairs[size, 0], pairs[size, 1], pairs[size, 2] = min(a, b), max(a, b), time
     n = size
     while n > 0 and comes_before(costs, pairs, n, (n - 1) // 2):
         swap_entries(costs, pairs, n, (n - 1) // 2)
@@ -77,18 +75,36 @@ def push_entry(costs: Array, pairs: Array, size: int, cost: float, a: int, b: in
 
 
 @compiled()
-def drop_first(costs: Array, pairs: Array, size: int) -> None:
-    """Take the first entry out of a heap of size entries."""
-    swap_entries(costs, pairs, 0, size - 1)
-    n, end = 0, size - 1
-    while 2 * n + 1 < end:
+def sink_entry(costs: Array, pairs: Array, n: int, size: int) -> None:
+    """Move entry n of a heap of size entries down to where those below come after it."""
+    while 2 * n + 1 < size:
         m = 2 * n + 1
-        if m + 1 < end and comes_before(costs, pairs, m + 1, m):
+        if m + 1 < size and comes_before(costs, pairs, m + 1, m):
             m += 1
         if not comes_before(costs, pairs, m, n):
             return
         swap_entries(costs, pairs, m, n)
         n = m
+
+
+@compiled()
+def drop_first(costs: Array, pairs: Array, size: int) -> None:
+    """Take the first entry out of a heap of size entries."""
+    swap_entries(costs, pairs, 0, size - 1)
+    sink_entry(costs, pairs, 0, size - 1)
+
+
+@compiled()
+def drop_changed(costs: Array, pairs: Array, size: int, changed: Array) -> int:
+    """Take all entries out of a heap whose regions changed (n,) after their time; return how many are left."""
+    left = 0
+    for n in range(size):
+        if max(changed[pairs[n, 0]], changed[pairs[n, 1]]) <= pairs[n, 2]:
+            swap_entries(costs, pairs, left, n)
+            left += 1
+    for n in range(left // 2 - 1, -1, -1):
+        sink_entry(costs, pairs, n, left)
+    return left
 
 
 @compiled()
@@ -116,8 +132,7 @@ def join_regions(
     sums: Array,
     counts: Array,
     noise: Array,
-    first: Array,
-    second: Array,
+    pairs: Array,
     kind: int,
     group: Array,
     apart: Array,
@@ -127,18 +142,21 @@ def join_regions(
     """Always join the two neighbours that cost least, until no neighbours are left; return how many were joined.
 
     Regions have sums (n, d) float32 of features, counts (n,) of positions and noise (n,) energy, which are changed;
-    first, second (m,) are the pairs of neighbours, each once. Those whose groups (n,), −1 = none, are apart (g, g) bool
-    are never joined; groups that are joined keep the lower region's, and apart changes likewise. merges (n - 1, 2) are
-    the regions that were joined, the lower number stays, and costs (n - 1,) what that cost. Neighbours stand in linked
-    lists, which are put together and rid of those that became one.
+    pairs (m, 2) are the neighbours, each once, and are changed. Those whose groups (n,), −1 = none, are apart (g, g)
+    bool are never joined; groups that are joined keep the lower region's, and apart changes likewise. merges (n - 1, 2)
+    are the regions that were joined, the lower number stays, and costs (n - 1,) what that cost. Neighbours stand in
+    linked lists, which are put together and rid of those that became one. The heap has at most one valid entry per pair
+    of neighbours, and room for an eighth more.
     """
-    regions, edges = counts.size, first.size
-    target, following = np.empty(2 * edges, np.int64), np.full(2 * edges, -1)
-    head, tail = np.full(regions, -1), np.full(regions, -1)
-    keys, pairs, size = np.empty(2 * edges + 8), np.empty((2 * edges + 8, 4), np.int64), 0
-    age, seen, parent = np.zeros(regions, np.int64), np.full(regions, -1), np.arange(regions)
+    regions, edges = counts.size, len(pairs)
+    target, following = pairs.ravel(), np.full(2 * edges, -1, np.int32)
+    head, tail = np.full(regions, -1, np.int32), np.full(regions, -1, np.int32)
+    room = edges + edges // 8 + 8
+    keys, heap, size = np.empty(room), np.empty((room, 3), np.int32), 0
+    changed, seen = np.zeros(regions, np.int32), np.full(regions, -1, np.int32)
+    parent = np.arange(regions).astype(np.int32)
     for e in range(edges):
-        a, b = first[e], second[e]
+        a, b = pairs[e, 0], pairs[e, 1]
         target[2 * e], target[2 * e + 1] = b, a
         for region, place in ((a, 2 * e), (b, 2 * e + 1)):
             if head[region] < 0:
@@ -147,14 +165,14 @@ def join_regions(
                 following[tail[region]] = place
             tail[region] = place
         if not are_apart(group, apart, a, b):
-            push_entry(keys, pairs, size, cost_of(sums, counts, noise, a, b, kind), a, b, 0, 0)
+            push_entry(keys, heap, size, cost_of(sums, counts, noise, a, b, kind), a, b, 0)
             size += 1
     number = 0
     while size > 0:
-        a, b, age_a, age_b, cost = pairs[0, 0], pairs[0, 1], pairs[0, 2], pairs[0, 3], keys[0]
-        drop_first(keys, pairs, size)
+        a, b, time, cost = heap[0, 0], heap[0, 1], heap[0, 2], keys[0]
+        drop_first(keys, heap, size)
         size -= 1
-        if age[a] != age_a or age[b] != age_b:
+        if max(changed[a], changed[b]) > time:
             continue
         merges[number, 0], merges[number, 1], costs[number] = a, b, cost
         number += 1
@@ -164,8 +182,7 @@ def join_regions(
         noise[a] += noise[b]
         parent[b] = a
         join_groups(group, apart, a, b)
-        age[a] += 1
-        age[b] = -1
+        changed[a], changed[b] = number, regions  # later than any other
         following[tail[a]], tail[a] = head[b], tail[b]
         seen[a] = number
         last, place = -1, head[a]
@@ -178,12 +195,10 @@ def join_regions(
                     following[last] = following[place]
             else:
                 seen[other], target[place], last = number, other, place
-                if size == keys.size:
-                    keys, pairs = np.append(keys, np.empty_like(keys)), np.concatenate((pairs, np.empty_like(pairs)))
+                if size == room:
+                    size = drop_changed(keys, heap, size, changed)
                 if not are_apart(group, apart, a, other):
-                    push_entry(
-                        keys, pairs, size, cost_of(sums, counts, noise, a, other, kind), a, other, age[a], age[other]
-                    )
+                    push_entry(keys, heap, size, cost_of(sums, counts, noise, a, other, kind), a, other, number)
                     size += 1
             place = following[place]
         tail[a] = last

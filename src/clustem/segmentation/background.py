@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
-from clustem.segmentation.features import Features
+from clustem.segmentation.features import Features, sum_where
 
 _ROUND = 0.35  # of the median anisotropy of the other regions
 _FLAT = 0.45  # anisotropy that it never exceeds
@@ -63,9 +63,10 @@ def measure_scattering(features: Features, labels: NDArray[np.int64]) -> tuple[N
     electrons, anisotropy, rings = np.zeros(regions.size), np.zeros(regions.size), _Rings(features)
     for n, k in enumerate(regions.tolist()):
         where = labels[boxes[k]] == k
-        values = features.values[boxes[k]][where]
-        electrons[n] = float(values[:, -1].mean(dtype=np.float64))
-        anisotropy[n] = rings.anisotropy(values, features.noise[boxes[k]][where])
+        values = features.values[boxes[k]]
+        electrons[n] = float(values[..., -1][where].mean(dtype=np.float64))
+        mean = sum_where(values, where) / int(where.sum())
+        anisotropy[n] = rings.anisotropy(mean, features.noise[boxes[k]][where])
     return regions, Scattering(electrons, anisotropy)
 
 
@@ -82,12 +83,12 @@ class _Rings:
         self.weight = 1 / np.maximum(share, 1e-3 * share.max())
         self.noise = float((self.back[:-1] ** 2 * self.weight).sum())
 
-    def anisotropy(self, values: NDArray[np.float32], doses: NDArray[np.float64]) -> float:
+    def anisotropy(self, mean: NDArray[np.float64], doses: NDArray[np.float64]) -> float:
         """Return what is left of the energy of the mean pattern, without noise, over its whole energy.
 
-        It is that of the positions with values (n, D + 1) and relative noise (n,).
+        It is that of positions with the mean values (D + 1,) and relative noise (n,).
         """
-        pattern = values.mean(axis=0, dtype=np.float64) @ self.back
+        pattern = mean @ self.back
         radial = (np.bincount(self.ring, pattern) / self.pixels)[self.ring]
         noise = self.noise * float(doses.sum()) / doses.size**2
         whole = float((self.weight * pattern**2).sum())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, distance_transform_edt, find_objects
 
 from clustem.segmentation.basis import Basis
-from clustem.segmentation.features import Features
+from clustem.segmentation.features import Features, sum_where
 from clustem.segmentation.similarity import UNIQUE, overlap
 
 _REACHES = (2.5, 3.5, 4.5, 6.5, 9.5, np.inf)  # positions from the boundary; the first that is precise enough counts
@@ -82,7 +82,7 @@ class RegionSum:
     @classmethod
     def of(cls, values: NDArray[np.float32], noise: NDArray[np.float64], where: NDArray[np.bool_]) -> RegionSum:
         """Return that of the positions in `where`."""
-        return cls(values[where].sum(axis=0, dtype=np.float64), float(noise[where].sum()), int(where.sum()))
+        return cls(sum_where(values, where), float(noise[where].sum()), int(where.sum()))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from clustem.scratch import scratch_array
 from clustem.segmentation.boundaries import NEGLIGIBLE, RegionSum, difference_but_for_fading, touching
-from clustem.segmentation.features import Features
+from clustem.segmentation.features import Features, pieces
 
 _SEED = 20260101
 _RETURNS = 0.3  # overlap from which a region counts as found again
@@ -46,13 +47,15 @@ def split_noise(features: Features) -> tuple[Features, Features]:
     generator = np.random.default_rng(_SEED)
     size = features.values.shape[2]
     factor = np.linalg.cholesky(features.basis.covariance).astype(np.float32)
-    noise = generator.standard_normal(features.values.shape, np.float32).reshape(-1, size) @ factor.T
-    noise *= np.sqrt(features.noise).astype(np.float32).reshape(-1, 1)
-    noise = noise.reshape(features.values.shape)
-    return (
-        replace(features, values=features.values + noise, noise=2 * features.noise),
-        replace(features, values=features.values - noise, noise=2 * features.noise),
-    )
+    halves = [scratch_array(features.values.shape, np.float32) for _ in range(2)]
+    values, one, other = (array.reshape(-1, size) for array in (features.values, *halves))
+    for piece in pieces(len(values)):
+        noise = generator.standard_normal(values[piece].shape, np.float32) @ factor.T
+        noise *= np.sqrt(features.noise.ravel()[piece]).astype(np.float32)[:, None]
+        np.add(values[piece], noise, out=one[piece])
+        np.subtract(values[piece], noise, out=other[piece])
+    twice = 2 * features.noise
+    return replace(features, values=halves[0], noise=twice), replace(features, values=halves[1], noise=twice)
 
 
 def judge(labels: NDArray[np.int32], found: list[NDArray[np.int32]], halves: tuple[Features, Features]) -> Confidence:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from clustem.errors import InputError
 from clustem.passes import Block, column_parts, in_threads, memory_budget, run_pass
 from clustem.scan import Scan
+from clustem.scratch import scratch_array
 from clustem.segmentation._feature_kernels import add_tiles, project_patterns
 from clustem.segmentation.basis import Basis, find_basis
 from clustem.segmentation.binning import Binning, binning_of, compared_cells
@@ -19,6 +20,7 @@ from clustem.surveying import Survey
 TILES = 2048  # at most, of the sample
 _TILE = (2, 3, 4)  # positions along an edge, the first that gives few enough tiles
 _SAMPLE_SHARE = 0.2  # of the memory budget that rows of the sample may take, if there are several
+_PIECE = 2**16  # positions that are worked on together
 _STRIP = 3  # rows of tiles that are neighbours, in a sample
 
 
@@ -45,11 +47,19 @@ class Features:
     cells: tuple[int, int]
     centre: NDArray[np.float64]
 
-    @property
-    def contrasts(self) -> NDArray[np.float32]:
-        """(scan_y, scan_x, D) contrasts, weighted: what regions are compared by."""
-        weighted: NDArray[np.float32] = self.values[..., :-1] * self.basis.weight.astype(np.float32)
+    def contrasts_at(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the contrasts (n, D) of places y · scan_x + x (n,), weighted: what regions are compared by."""
+        flat, weight = self.values.reshape(-1, self.values.shape[2]), self.basis.weight.astype(np.float32)
+        weighted: NDArray[np.float32] = scratch_array((places.size, self.basis.size), np.float32)
+        for piece in pieces(places.size):
+            weighted[piece] = flat[places[piece], :-1] * weight
         return weighted
+
+    def contrast_at(self, number: int, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return one of them, (n,)."""
+        column: NDArray[np.float32] = self.values.reshape(-1, self.values.shape[2])[places, number]
+        column *= self.basis.weight.astype(np.float32)[number]
+        return column
 
     @property
     def noise_variance(self) -> NDArray[np.float64]:
@@ -59,8 +69,31 @@ class Features:
     @property
     def whitened(self) -> NDArray[np.float32]:
         """(scan_y, scan_x, D + 1) linear in the pattern, with independent noise of variance 1 at mean dose."""
-        turned: NDArray[np.float32] = self.values @ self.basis.whitening.T.astype(np.float32)
+        turned, matrix = scratch_array(self.values.shape, np.float32), self.basis.whitening.T.astype(np.float32)
+        for rows in row_pieces(self.values.shape):
+            np.matmul(self.values[rows], matrix, out=turned[rows])
         return turned
+
+
+def pieces(count: int) -> list[slice]:
+    """Return pieces of range(count) for arrays that are made piece by piece, always the same."""
+    return [slice(k, min(k + _PIECE, count)) for k in range(0, count, _PIECE)]
+
+
+def row_pieces(shape: tuple[int, ...]) -> list[slice]:
+    """Return pieces of the scan rows likewise."""
+    rows = max(_PIECE // shape[1], 1)
+    return [slice(y, min(y + rows, shape[0])) for y in range(0, shape[0], rows)]
+
+
+def sum_where(values: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the sum (d,) of the values (y, x, d) of the positions in `where` (y, x), in their order."""
+    total = np.zeros((1, values.shape[2]))
+    for rows in row_pieces(values.shape):
+        chosen = values[rows][where[rows]]
+        total = np.concatenate([total, chosen]).sum(axis=0, keepdims=True)
+    result: NDArray[np.float64] = total[0]
+    return result
 
 
 def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bool_] | None = None) -> Features:
@@ -88,28 +121,40 @@ def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bo
             "check detector_mask and the beam centre (centre_px), or choose method 'published'"
         )
     basis = find_basis(strips, patterns, use, binning.silent, survey.centre_px / binning.step)
-    values = np.empty((*scan.scan_shape, basis.matrix.shape[1]), np.float32)
+    values = scratch_array((*scan.scan_shape, basis.matrix.shape[1] - 1), np.float32)
+    energies = np.empty(scan.scan_shape, np.float32)
 
     def project(block: Block) -> None:
-        flat = block.patterns
-        out = values.reshape(-1, values.shape[2])[block.positions]
+        flat, here = block.patterns, block.positions
+        out = np.empty((len(flat), basis.matrix.shape[1]), np.float32)
         moves = binning.moves.reshape(-1, 2)[block.positions]
 
         def work(first: int, last: int) -> None:
             project_patterns(flat, moves, first, last, *binning.plan, binning.cells, basis.matrix, out)
 
         in_threads(work, len(flat), longest=max(scan.shape[1], 64))
+        values.reshape(-1, values.shape[2])[here], energies.ravel()[here] = out[:, :-1], out[:, -1]
 
     run_pass(scan, project, stage="features")
-    return features_of(values, basis, binning, survey.centre_px)
+    return _features(values, energies, basis, binning, survey.centre_px)
 
 
 def features_of(
     values: NDArray[np.float32], basis: Basis, binning: Binning, centre_px: NDArray[np.float64]
 ) -> Features:
     """Return the features of patterns, given the products (scan_y, scan_x, D + 2) of binned patterns and basis."""
-    noise = np.maximum(values[..., -1].astype(np.float64), 1e-6) + binning.silent * float(basis.matrix[:, -1].sum())
-    return Features(np.ascontiguousarray(values[..., :-1]), noise, basis, binning.cells, centre_px / binning.step)
+    return _features(np.ascontiguousarray(values[..., :-1]), values[..., -1], basis, binning, centre_px)
+
+
+def _features(
+    values: NDArray[np.float32],
+    energies: NDArray[np.float32],
+    basis: Basis,
+    binning: Binning,
+    centre_px: NDArray[np.float64],
+) -> Features:
+    noise = np.maximum(energies.astype(np.float64), 1e-6) + binning.silent * float(basis.matrix[:, -1].sum())
+    return Features(values, noise, basis, binning.cells, centre_px / binning.step)
 
 
 def _sample(scan: Scan, binning: Binning) -> tuple[list[NDArray[np.float32]], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ REACH = 2  # positions from which they come
 _LEAST = 4  # positions of a core, and of a region without one whose mean is taken
 _ATTRACTION = 1.0  # of a neighbour with the same label, in units of half χ²
 _SWEEPS = 4
+_TOGETHER, _ROWS = 2**16, 32  # positions that are explained together, and rows, at least
 _EXPLAINED = 0.25  # of the energy of a fragment, by which it is taken for a mixture
 _ALIKE = 0.6  # of that energy, by which it is one of its neighbours, or their mixture, whatever their shares
 _SECOND = 0.15  # share that the second region of a mixture has at least
@@ -87,7 +89,7 @@ class Background:
 
 @dataclass(frozen=True, eq=False)
 class _Shares:
-    """Regions around every position and their shares, see mix_positions."""
+    """Regions around the positions of some rows and their shares, see mix_positions."""
 
     near: NDArray[np.int32]
     shares: NDArray[np.float32]
@@ -154,9 +156,12 @@ def refine_labels(
     kept[_settled(labels, settled_rows)] = True
     labels = np.where(kept[labels], labels, -1)
     for _ in range(rounds):
-        found = _mix(patterns, labels, find_cores(patterns, labels), background, settled_rows)
+        shape = (*labels.shape, _NEAR)
+        near, energies = np.empty(shape, np.int32), np.empty(shape, np.float32)
+        for rows, found in _mix(patterns, labels, background, settled_rows):
+            near[rows], energies[rows] = found.near, found.energies
         labels = labels.copy()
-        settle_labels(found.near, found.energies, _ATTRACTION, _SWEEPS, labels)
+        settle_labels(near, energies, _ATTRACTION, _SWEEPS, labels)
     return labels
 
 
@@ -175,8 +180,18 @@ def mixture_of(
     much worse χ² would be if another had as large a share as the largest; NaN where it has none. Nothing is said of the
     first `settled_rows`.
     """
-    regions = labels.astype(np.int64) - 1
-    found = _mix(patterns, regions, find_cores(patterns, regions), None, settled_rows)
+    regions, three = labels.astype(np.int64) - 1, (*labels.shape, 3)
+    mixture = Mixture(np.empty(three, np.int32), np.empty(three, np.float32), np.empty(labels.shape, bool))
+    sure = np.empty(labels.shape, np.float32)
+    for rows, found in _mix(patterns, regions, None, settled_rows):
+        part = _largest_shares(patterns[rows], found)
+        mixture.labels[rows], mixture.fractions[rows] = part.labels, part.fractions
+        mixture.unexplained[rows], sure[rows] = part.unexplained, _probability(found, regions[rows])
+    return mixture, sure
+
+
+def _largest_shares(patterns: NDArray[np.float32], found: _Shares) -> Mixture:
+    """Return what patterns (rows, scan_x, d) are made of."""
     order = np.argsort(-found.shares, axis=2, kind="stable")[..., :3]
     shares = np.take_along_axis(found.shares, order, axis=2)
     near = np.take_along_axis(found.near, order, axis=2) + 1
@@ -184,12 +199,11 @@ def mixture_of(
     size = patterns.shape[2]
     energy = (patterns.astype(np.float64) ** 2).sum(axis=2)
     strange = (found.rest > size + 6 * np.sqrt(2 * size)) & (found.rest - size > 0.7 * np.maximum(energy - size, 0))
-    mixture = Mixture(
+    return Mixture(
         np.where(shares > 0, near, 0).astype(np.int32),
         (np.where(shares > 0, shares, 0) / whole).astype(np.float32),
         strange & (found.near[..., 0] >= 0),
     )
-    return mixture, _probability(found, regions)
 
 
 def _probability(found: _Shares, labels: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -202,41 +216,29 @@ def _probability(found: _Shares, labels: NDArray[np.int64]) -> NDArray[np.float3
 
 
 def _mix(
-    patterns: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    cores: Cores,
-    background: Background | None,
-    settled_rows: int = 0,
-) -> _Shares:
-    """Explain every pattern; those of the first rows by their own region alone."""
+    patterns: NDArray[np.float32], labels: NDArray[np.int64], background: Background | None, settled_rows: int
+) -> Iterator[tuple[slice, _Shares]]:
+    """Explain every pattern, some rows after the other; those of the first rows by their own region alone."""
+    cores = find_cores(patterns, labels)
     favour = np.ones(len(cores.members)) if background is None else background.favour(labels, cores)
-    shape = (*labels.shape, _NEAR)
-    found = _Shares(
-        np.full(shape, -1, np.int32), np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(labels.shape)
-    )
-    found.near[:settled_rows, :, 0] = labels[:settled_rows]
-
-    def work(first: int, last: int) -> None:
-        mix_positions(
-            patterns,
-            labels,
-            cores.members > 0,
-            cores.means,
-            cores.members,
-            cores.inside,
-            favour,
-            -1 if background is None else background.region,
-            REACH,
-            settled_rows + first,
-            settled_rows + last,
-            found.near,
-            found.shares,
-            found.energies,
-            found.rest,
+    empty = -1 if background is None else background.region
+    regions = patterns, labels, cores.members > 0, cores.means, cores.members, cores.inside, favour, empty, REACH
+    together = max(_ROWS, _TOGETHER // labels.shape[1])
+    for start in range(0, len(labels), together):
+        rows = labels[start : start + together]
+        shape, settled = (*rows.shape, _NEAR), min(max(settled_rows - start, 0), len(rows))
+        found = _Shares(
+            np.full(shape, -1, np.int32), np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(rows.shape)
         )
+        found.near[:settled, :, 0] = rows[:settled]
 
-    in_threads(work, labels.shape[0] - settled_rows, longest=16)
-    return found
+        def work(a: int, b: int, first: int = start + settled, origin: int = start, found: _Shares = found) -> None:
+            filled = found.near, found.shares, found.energies, found.rest
+            mix_positions(*regions, first + a, first + b, origin, *filled)
+
+        if settled < len(rows):
+            in_threads(work, len(rows) - settled, longest=16)
+        yield slice(start, start + len(rows)), found
 
 
 def dissolve_mixtures(

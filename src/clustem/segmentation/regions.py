@@ -52,13 +52,13 @@ def grow_regions(
     differences could be chance. Regions are then bright enough to be compared by similarity.
     """
     places = np.flatnonzero(usable.ravel())
-    number = np.cumsum(usable.ravel()) - 1
     whole = _Positions(
-        features.contrasts.reshape(-1, features.basis.size)[places],
-        features.noise.ravel()[places],
+        features,
+        places,
+        features.noise.ravel() if places.size == usable.size else features.noise.ravel()[places],
         float(features.noise_variance.sum()),
-        *_neighbour_edges(usable, number),
-        np.append(settled, np.full(usable.size - settled.size, -1))[places],
+        usable,
+        np.append(settled.astype(np.int32), np.full(usable.size - settled.size, -1, np.int32))[places],
         apart.copy(),
     )
     given = _settled_merges(whole.settled)
@@ -79,31 +79,31 @@ def labels_after(merges: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class _Positions:
-    """Contrasts (n, D) and relative noise (n,) of positions, the noise energy at mean dose, and pairs of neighbours.
+    """Places (n,) of the usable (scan_y, scan_x) positions, their relative noise (n,), and its energy at mean dose.
 
     Settled are the regions (n,) that positions belong to already, −1 = none; some of them are apart (F, F), which
     changes when regions are joined.
     """
 
-    contrasts: NDArray[np.float32]
+    features: Features
+    places: NDArray[np.int64]
     noise: NDArray[np.float64]
     noise_energy: float
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    settled: NDArray[np.int64]
+    usable: NDArray[np.bool_]
+    settled: NDArray[np.int32]
     apart: NDArray[np.bool_]
 
     def sums(self, labels: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
         """Return sums, positions and noise energy of the regions 0 … of labels (n,)."""
         regions = int(labels.max(initial=-1)) + 1
         if regions == labels.size:
-            return self.contrasts.copy(), np.ones(regions), self.noise * self.noise_energy
-        sums = np.empty((regions, self.contrasts.shape[1]))
-        for d, contrast in enumerate(self.contrasts.T):
-            sums[:, d] = np.bincount(labels, contrast, minlength=regions)
+            return self.features.contrasts_at(self.places), np.ones(regions), self.noise * self.noise_energy
+        sums = np.empty((regions, self.features.basis.size), np.float32)
+        for d in range(sums.shape[1]):
+            sums[:, d] = np.bincount(labels, self.features.contrast_at(d, self.places), minlength=regions)
         counts: NDArray[np.float64] = np.bincount(labels, minlength=regions).astype(np.float64)
         energy = np.bincount(labels, self.noise, minlength=regions).astype(np.float64) * self.noise_energy
-        return np.asarray(sums, np.float32), counts, energy
+        return sums, counts, energy
 
 
 def _grow_seeds(whole: _Positions, labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -123,7 +123,7 @@ def _first_positions(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return first
 
 
-def _settled_merges(settled: NDArray[np.int64]) -> NDArray[np.int64]:
+def _settled_merges(settled: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return merges (m, 2) of positions that make the settled regions of them (n,)."""
     inside = np.flatnonzero(settled >= 0)
     order = inside[np.argsort(settled[inside], kind="stable")]
@@ -131,37 +131,32 @@ def _settled_merges(settled: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.column_stack([order[:-1][same], order[1:][same]])
 
 
-def _join(whole: _Positions, labels: NDArray[np.int64], kind: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _join(whole: _Positions, labels: NDArray[np.int64], kind: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return the merges (m, 2) of regions 0 … of labels (n,), and their costs."""
     sums, counts, noise = whole.sums(labels)
-    pairs = whole.first, whole.second
+    pairs = _neighbour_edges(whole.usable)
     if counts.size < labels.size:
-        pairs = _region_edges(labels[whole.first], labels[whole.second], counts.size)
-    merges, costs = np.empty((max(0, counts.size - 1), 2), np.int64), np.empty(max(0, counts.size - 1))
-    group = np.full(counts.size, -1, np.int64)
+        pairs = _region_edges(labels[pairs], counts.size)
+    merges, costs = np.empty((max(0, counts.size - 1), 2), np.int32), np.empty(max(0, counts.size - 1))
+    group = np.full(counts.size, -1, np.int32)
     np.maximum.at(group, labels, whole.settled)
-    made = join_regions(sums, counts, noise, *pairs, kind, group, whole.apart, merges, costs)
+    made = join_regions(sums, counts, noise, pairs, kind, group, whole.apart, merges, costs)
     return merges[:made], costs[:made]
 
 
-def _neighbour_edges(
-    usable: NDArray[np.bool_], number: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the pairs of usable 4-neighbours, as numbers of usable positions."""
-    index = number.reshape(usable.shape)
-    first, second = [], []
+def _neighbour_edges(usable: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return the pairs (m, 2) of usable 4-neighbours, as numbers of usable positions."""
+    index = (np.cumsum(usable.ravel(), dtype=np.int32) - 1).reshape(usable.shape)
+    pairs = []
     for dy, dx in ((0, 1), (1, 0)):
         here, there = overlap(dy, dx)
         both = usable[here] & usable[there]
-        first.append(index[here][both])
-        second.append(index[there][both])
-    return np.concatenate(first).astype(np.int64), np.concatenate(second).astype(np.int64)
+        pairs.append(np.column_stack([index[here][both], index[there][both]]))
+    return np.concatenate(pairs)
 
 
-def _region_edges(
-    a: NDArray[np.int64], b: NDArray[np.int64], regions: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the pairs of different regions, each once."""
-    low, high = np.minimum(a, b), np.maximum(a, b)
-    pairs = np.unique(low[low != high] * max(1, regions) + high[low != high])
-    return pairs // max(1, regions), pairs % max(1, regions)
+def _region_edges(pairs: NDArray[np.int64], regions: int) -> NDArray[np.int32]:
+    """Return the pairs (m, 2) of different regions among many, each once, the lower first."""
+    different = pairs[pairs[:, 0] != pairs[:, 1]]
+    once = np.unique(different.min(axis=1) * max(1, regions) + different.max(axis=1))
+    return np.column_stack(np.divmod(once, max(1, regions))).astype(np.int32)
