@@ -49,7 +49,7 @@ CASES = (
     Case("published", (4, 2048), 512, PUBLISHED),
     Case("noise-aware", (512, 512), 192),
     Case("noise-aware", (1024, 1024), 64),
-    Case("noise-aware", (1536, 1536), 32),
+    Case("noise-aware", (2048, 2048), 32),
     Case("noise-aware", (4, 1024), 512),
     Case("noise-aware", (4, 2048), 512),
 )

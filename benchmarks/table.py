@@ -1,6 +1,6 @@
 """Run all benchmarks and write docs/performance.md.
 
-    python benchmarks/table.py            about twelve minutes on two cores; up to 4 GB of memory, 1 GB of disk
+    python benchmarks/table.py            about 45 minutes on two cores; up to 4 GB of memory, 2 GB of disk
     python benchmarks/table.py --quick    small sizes, to see that everything works
 
 Nothing else should run on the machine meanwhile.

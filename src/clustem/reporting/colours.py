@@ -70,10 +70,12 @@ def adjacent_labels(labels: NDArray[np.integer]) -> NDArray[np.int64]:
         (labels[:-1, :-1], labels[1:, 1:]),
         (labels[:-1, 1:], labels[1:, :-1]),
     ]
-    first = np.concatenate([a.ravel() for a, _ in views]).astype(np.int64)
-    second = np.concatenate([b.ravel() for _, b in views]).astype(np.int64)
-    borders = (first != second) & (first > 0) & (second > 0)
-    low, high = np.minimum(first, second)[borders], np.maximum(first, second)[borders]
+    borders = [(a != b) & (a > 0) & (b > 0) for a, b in views]
+    first, second = (
+        np.concatenate([view[side][border] for view, border in zip(views, borders, strict=True)]).astype(np.int64)
+        for side in (0, 1)
+    )
+    low, high = np.minimum(first, second), np.maximum(first, second)
     base = int(labels.max(initial=0)) + 1
     keys = np.unique(low * base + high)
     return np.stack([keys // base, keys % base], axis=1)

@@ -108,19 +108,23 @@ class History:
 
 def _follow(tree: MergeTree) -> History:
     merges, size = len(tree.first), int(np.prod(tree.shape))
-    domains, sizes = np.empty((3, merges), np.int64), np.empty((2, merges), np.int64)
-    life = np.empty((size + merges, 2), np.int64)
+    domains, sizes = np.empty((3, merges), np.int32), np.empty((2, merges), np.int32)
+    life = np.empty((size + merges, 2), np.int32)
     follow_merges(tree.first, tree.second, size, tree.min_size, domains, sizes, life)
-    born = (domains >= 0).astype(np.int64)
-    inside = np.stack([*sizes, sizes.sum(axis=0)]) * born
     spans = np.where(life[:, 1] < merges, life[:, 1] - life[:, 0], 0)
-    lasting = spans[domains] * inside
+    number, covered, lasting = np.zeros((3, merges), np.int64)
+    for sign, domain, positions in zip((-1, -1, 1), domains, (*sizes, sizes.sum(axis=0)), strict=True):
+        inside = np.where(domain >= 0, sign * positions, 0)
+        number += np.sign(inside)
+        covered += inside
+        lasting += spans[domain] * inside.astype(np.int64)
     usable = max(1, int(tree.usable.sum()))
     alone, singles = (usable, size) if tree.min_size <= 1 else (0, 0)
-    sign = np.array([[-1], [-1], [1]])
     last = np.append(tree.similarity[1:] != tree.similarity[:-1], True)[:merges]
-    number, covered = (alone + np.cumsum((sign * values).sum(axis=0)) for values in (born, inside))
-    lifetime = (spans[:singles].sum() + np.cumsum((sign * lasting).sum(axis=0))) / (usable * max(1, merges))
+    for changes in (number, covered, lasting):
+        np.cumsum(changes, out=changes)
+    number, covered = alone + number, alone + covered
+    lifetime = (spans[:singles].sum(dtype=np.int64) + lasting) / (usable * max(1, merges))
     return History(tree.similarity[last], number[last], covered[last] / usable, lifetime[last])
 
 
