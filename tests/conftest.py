@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from clustem.compiling import import_compiling
+
 from .series.scenes import rotating_series
+
+import_compiling("orix.quaternion.quaternion")  # which tests import as well, in several processes at once
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as programs in the background inherit it: ours would ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)

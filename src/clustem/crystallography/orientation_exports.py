@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from clustem.compiling import import_compiling
 from clustem.crystallography.crystals import Crystal
 from clustem.crystallography.orientations import Orientations
 from clustem.crystallography.oriented_map import OrientedMap, oriented_map
@@ -208,6 +209,7 @@ def to_crystal_map(
     The property `averaged` is the number of patterns that an orientation of a position's own is from, 0 where it is
     that of the domain. `orix.io.save` writes it as HDF5.
     """
+    import_compiling("orix.quaternion.quaternion")
     from diffpy.structure import Lattice, Structure
     from orix.crystal_map import CrystalMap, Phase, PhaseList
     from orix.quaternion import Rotation

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 from numpy.typing import ArrayLike, NDArray
 
+from clustem.compiling import import_compiling
 from clustem.crystallography import Crystal, Orientations
 from clustem.crystallography.directions import low_index_direction
 from clustem.crystallography.rotations import to_quaternion
@@ -143,6 +144,7 @@ def _name_direction(axes: Axes, place: Array, outward: Array, direction: Array, 
 
 def _key_colours(directions: Array, crystal: Crystal) -> Array:
     """Return the colours (n, 3) of directions (n, 3) along the axes of the key."""
+    import_compiling("orix.quaternion.quaternion")
     from orix.plot import DirectionColorKeyTSL
     from orix.vector import Vector3d
 
@@ -154,6 +156,7 @@ def _key_colours(directions: Array, crystal: Crystal) -> Array:
 
 def _symmetry(crystal: Crystal) -> Any:
     """Return the Laue group of a crystal in orix, whose axes are those of `standard_axes`."""
+    import_compiling("orix.quaternion.quaternion")
     from orix.quaternion import symmetry
 
     return getattr(symmetry, _NAMES[crystal.laue_class])
