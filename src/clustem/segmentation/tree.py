@@ -121,11 +121,11 @@ def _follow(tree: MergeTree) -> History:
     usable = max(1, int(tree.usable.sum()))
     alone, singles = (usable, size) if tree.min_size <= 1 else (0, 0)
     last = np.append(tree.similarity[1:] != tree.similarity[:-1], True)[:merges]
-    for changes in (number, covered, lasting):
+    for changes, before in ((number, alone), (covered, alone), (lasting, spans[:singles].sum(dtype=np.int64))):
         np.cumsum(changes, out=changes)
-    number, covered = alone + number, alone + covered
-    lifetime = (spans[:singles].sum(dtype=np.int64) + lasting) / (usable * max(1, merges))
-    return History(tree.similarity[last], number[last], covered[last] / usable, lifetime[last])
+        changes += before
+    lifetime = lasting[last] / (usable * max(1, merges))
+    return History(tree.similarity[last], number[last], covered[last] / usable, lifetime)
 
 
 def build_tree(
