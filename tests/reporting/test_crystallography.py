@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from clustem.calibration import Calibration
+from clustem.crystallography.orientations import SURE
 from clustem.reporting import render_report, write_figures
 from clustem.reporting.crystallography import (
     BOUNDARY_ROWS,
@@ -32,6 +33,7 @@ def test_the_page_has_the_figures_of_what_was_measured(make_results):
     assert "All domains, largest first." in parsed.text
     assert "Strain at every position" in parsed.text
     assert "3 of 3 oriented, 1 ambiguous" in parsed.text
+    assert f"below {SURE:g} it is called ambiguous" in parsed.text
     assert page.count("<section>") == page.count("</section>")
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+SURE = 0.8
+"""Probability of the best candidate below which an orientation is ambiguous."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Orientations:

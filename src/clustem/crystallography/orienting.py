@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from clustem.crystallography.candidates import Candidate, Library, find_candidates
 from clustem.crystallography.crystals import Crystal
 from clustem.crystallography.misfit import explained, probabilities, shares
-from clustem.crystallography.orientations import Orientations
+from clustem.crystallography.orientations import SURE, Orientations
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.presence import absence, borne_out, common_scale, explains
 from clustem.crystallography.record import Peaks
@@ -28,7 +28,6 @@ Array = NDArray[np.float64]
 _MOST = 5  # candidates per domain
 _FEWEST_PEAKS = 3
 _SEVERAL = 2  # domains in which a crystal must be found to be surely there
-_SURE = 0.8  # probability of the best candidate below which a domain is ambiguous
 _SCALE_OFF = 0.02  # relative error of the pixel size from which there is a warning
 _CHECK = "check inv_angstrom_per_px, the camera length and the cell"
 _COLUMNS = (
@@ -230,7 +229,7 @@ def _record(
     return Orientations(
         rotation=rotation,
         phase=np.array(phase, dtype=np.str_),
-        ambiguous=~(columns["probability"] >= _SURE) | np.array([answer.row for answer in answers], bool),
+        ambiguous=~(columns["probability"] >= SURE) | np.array([answer.row for answer in answers], bool),
         **columns,
         candidates=candidate_table([(answer.candidates, answer.probability, answer.share) for answer in answers]),
         indexed=indexed_table([(i, patterns[i], fit) for i, fit in good]),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from clustem.crystallography import Orientations, Peaks, Strain, misorientation_table
 from clustem.crystallography.directions import family_of, low_index_direction
+from clustem.crystallography.orientations import SURE
 from clustem.reporting.boundary_maps import (
     FEWEST,
     plot_boundary_map,
@@ -52,6 +53,7 @@ class Section:
     domains: int
     patterns: int
     several_phases: bool
+    sure: str
 
 
 def describe_crystallography(results: Results) -> Section | None:
@@ -75,6 +77,7 @@ def describe_crystallography(results: Results) -> Section | None:
         domains=results.domains.number,
         patterns=min(PATTERNS, results.domains.number),
         several_phases=orientations is not None and len(orientations.crystals) > 1,
+        sure=f"{SURE:g}",
     )
 
 
