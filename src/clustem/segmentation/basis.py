@@ -104,9 +104,9 @@ def find_basis(
     centre : (2,) float64
         Of the beam, in binned px.
     """
-    tiles = _Tiles.of(strips, patterns, use, None, np.float64)
-    found = shared_directions(tiles.contrast(use, read_variance), tiles.shapes, at_once=_TILES_AT_ONCE, most=MOST)
-    return tiles.basis(found, use, read_variance, centre, pairs_of(tiles.shapes))
+    tiles = _Tiles.of(strips, patterns, use, read_variance, None)
+    found = shared_directions(tiles.contrast(np.float64), tiles.shapes, at_once=_TILES_AT_ONCE, most=MOST)
+    return tiles.basis(found, centre, pairs_of(tiles.shapes))
 
 
 def find_basis_after(
@@ -124,13 +124,11 @@ def find_basis_after(
     Parameters are those of :func:`find_basis`; `share` of the part, 0 … 1, goes into what is kept. It is computed in
     single precision, from fewer singular vectors of the tiles.
     """
-    tiles = _Tiles.of(strips, patterns, use, past, np.float32)
-    contrast = tiles.contrast(use, read_variance)
-    weight, flat = tiles.weight(use, read_variance), use.ravel()
-    known = None if past is None else _known(past, weight, flat, patterns)
-    found = shared_directions(contrast, tiles.shapes, at_once=_FEWER_AT_ONCE, most=MOST, known=known)
+    tiles, flat = _Tiles.of(strips, patterns, use, read_variance, past), use.ravel()
+    known = None if past is None else _known(past, tiles.weight, flat, patterns)
+    found = shared_directions(tiles.contrast(np.float32), tiles.shapes, at_once=_FEWER_AT_ONCE, most=MOST, known=known)
     pairs, before = pairs_of(tiles.shapes), 0.0 if past is None else past.pairs
-    basis = tiles.basis(found, use, read_variance, centre, pairs + before)
+    basis = tiles.basis(found, centre, pairs + before)
     directions = np.zeros((len(found.directions), flat.size))
     directions[:, flat] = found.directions
     passed = tiles.before + share * tiles.positions
@@ -140,7 +138,7 @@ def find_basis_after(
     kept = Past(
         positions=passed,
         mean=mean / max(passed, 1e-12),
-        weight=weight,
+        weight=tiles.weight,
         directions=directions,
         covariance=(found.before + share * found.here) / patterns**2,
         pairs=before + share * pairs,
@@ -162,10 +160,11 @@ class _Tiles:
     values: Array
     shapes: list[tuple[int, ...]]
     patterns: int
+    use: NDArray[np.bool_]
+    read_variance: float
     raw: Array
     own: Array
     before: float
-    precision: Any
 
     @classmethod
     def of(
@@ -173,62 +172,56 @@ class _Tiles:
         strips: list[NDArray[np.float32]],
         patterns: int,
         use: NDArray[np.bool_],
+        read_variance: float,
         past: Past | None,
-        precision: Any,
     ) -> _Tiles:
         values = np.concatenate([strip.reshape(-1, use.size) for strip in strips])
         own = values.mean(axis=0, dtype=np.float64) / patterns
         positions, before = len(values) * patterns, 0.0 if past is None else past.positions
         whole = own if past is None else (positions * own + before * past.mean) / (positions + before)
-        flat = use.ravel()
-        return cls(values * flat, [s.shape[:2] for s in strips], patterns, whole * flat, own, before, precision)
+        flat, shapes = use.ravel(), [strip.shape[:2] for strip in strips]
+        return cls(values * flat, shapes, patterns, use, read_variance, whole * flat, own, before)
 
     @property
     def positions(self) -> int:
         return len(self.values) * self.patterns
 
-    def mean(self, use: NDArray[np.bool_]) -> Array:
-        """Return the blurred mean pattern."""
-        mean: Array = np.maximum(_blur(self.raw[None], use.shape)[0], 0)
+    @cached_property
+    def mean(self) -> Array:
+        """(n_y n_x,) blurred mean pattern."""
+        mean: Array = np.maximum(_blur(self.raw[None], self.use.shape)[0], 0)
         return mean
 
-    def weight(self, use: NDArray[np.bool_], read_variance: float) -> Array:
-        """Return what makes the noise of a contrast even; 0 where pixels are not compared."""
-        flat, mean = use.ravel(), self.mean(use)
-        level = max(float(mean[flat].mean()), 1e-12)
-        weight: Array = np.where(flat, 1 / np.sqrt(mean + read_variance + _FLOOR * level), 0)
+    @cached_property
+    def weight(self) -> Array:
+        """(n_y n_x,) what makes the noise of a contrast even; 0 where pixels are not compared."""
+        flat = self.use.ravel()
+        level = max(float(self.mean[flat].mean()), 1e-12)
+        weight: Array = np.where(flat, 1 / np.sqrt(self.mean + self.read_variance + _FLOOR * level), 0)
         return weight
 
-    def share(self, use: NDArray[np.bool_]) -> Array:
-        """Return the share of every pixel in the mean pattern."""
-        flat, mean = use.ravel(), self.mean(use)
-        share: Array = np.where(flat, mean, 0) / max(float(mean[flat].sum()), 1e-12)
+    @cached_property
+    def share(self) -> Array:
+        """(n_y n_x,) share of every pixel in the mean pattern."""
+        flat = self.use.ravel()
+        share: Array = np.where(flat, self.mean, 0) / max(float(self.mean[flat].sum()), 1e-12)
         return share
 
-    def contrast(self, use: NDArray[np.bool_], read_variance: float) -> Array:
-        """Return the weighted contrasts (tiles, pixels in use)."""
-        flat, precision = use.ravel(), self.precision
-        share, weight = self.share(use).astype(precision), self.weight(use, read_variance).astype(precision)
-        lit = _blur(np.asarray(self.values, precision), use.shape)
+    def contrast(self, precision: Any) -> Array:
+        """Return the weighted contrasts (tiles, pixels in use), computed in float32 or float64."""
+        flat, share, weight = self.use.ravel(), self.share.astype(precision), self.weight.astype(precision)
+        lit = _blur(np.asarray(self.values, precision), self.use.shape)
         contrast: Array = ((lit - lit[:, flat].sum(axis=1)[:, None] * share) * weight)[:, flat]
         return contrast
 
-    def basis(
-        self,
-        found: Shared,
-        use: NDArray[np.bool_],
-        read_variance: float,
-        centre: NDArray[np.float64],
-        pairs: float,
-    ) -> Basis:
-        """Return the basis of directions."""
-        shape, flat = use.shape, use.ravel()
-        share, weight = self.share(use), self.weight(use, read_variance)
+    def basis(self, found: Shared, centre: NDArray[np.float64], pairs: float) -> Basis:
+        """Return the basis of directions, with so many pairs of neighbouring tiles."""
+        shape, flat, share, weight = self.use.shape, self.use.ravel(), self.share, self.weight
         spread = np.zeros((len(found.directions), flat.size))
         spread[:, flat] = found.directions
         weighted = spread * weight
         matrix = _blur((weighted - (weighted @ share)[:, None]) * flat, shape) * flat
-        variance = (np.maximum(self.raw, 0) + read_variance) * flat
+        variance = (np.maximum(self.raw, 0) + self.read_variance) * flat
         factor = np.linalg.cholesky(np.linalg.inv(_covariance(matrix, variance))).T
         together = factor @ (found.here + found.before) @ factor.T
         rotation, signal = _signal_axes(together / max(1.0, pairs) / self.patterns**2)
@@ -247,7 +240,7 @@ class _Tiles:
             covariance=_covariance(whole[:-1], variance),
             back=back,
             spectrum=found.values / found.chance,
-            diffuse=whole[:-1] @ _diffuse(self.raw, use, centre),
+            diffuse=whole[:-1] @ _diffuse(self.raw, self.use, centre),
         )
 
 
