@@ -2,7 +2,7 @@ import pytest
 
 from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
-from clustem.recipe import Recipe, load_recipe
+from clustem.recipe import Recipe, given_options, load_recipe
 
 
 def test_round_trip(tmp_path):
@@ -98,3 +98,11 @@ def test_missing_recipe(tmp_path):
 def test_check(recipe, message):
     with pytest.raises(InputError, match=message):
         recipe.check()
+
+
+def test_options_of_a_call_are_kept_as_the_recipe_has_them():
+    call = {"scan": 1, "output": "out", "threshold": 0.9, "gain": None, "dtype": "<u2", "strain_reference": 3}
+    given = given_options({**call, "labels": "labels.tif", "crystal": "Au.cif", "calibration": Calibration()})
+    assert given == {"threshold": 0.9, "dtype": "<u2", "strain_reference": "3", "calibration": Calibration()}
+    with pytest.raises(InputError, match="dtype"):
+        given_options({"dtype": "nonsense"})

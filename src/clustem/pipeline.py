@@ -18,10 +18,10 @@ from clustem.averaging import average
 from clustem.calibration import Calibration
 from clustem.characterising import Findings, Plan, characterise, check_reference, plan_of
 from clustem.crystallography import Crystal
-from clustem.formats import checked_dtype, open_scan
+from clustem.formats import open_scan
 from clustem.inputs import INPUTS, images_of, kept_names, words_among, write_inputs
 from clustem.journal import run_log
-from clustem.recipe import Recipe, load_recipe
+from clustem.recipe import Recipe, given_options, load_recipe
 from clustem.results import Results, check_output, whole_folder, write_tables
 from clustem.scan import Scan
 from clustem.segmentation import check_blur, segment
@@ -125,31 +125,10 @@ def run(
     >>> results.domains.number
     15
     """
+    options = given_options(locals())
     images = {"detector_mask": detector_mask, "scan_mask": scan_mask, "labels": labels}
-    options = {
-        "method": "labels" if labels is not None and method is None else method,
-        "similarity": similarity,
-        "threshold": threshold,
-        "smooth_sigma": smooth_sigma,
-        "min_size": min_size,
-        "border": border,
-        "prefilter": prefilter,
-        "centre": centre,
-        "gain": gain,
-        "offset": offset,
-        "read_noise": read_noise,
-        "precession_deg": precession_deg,
-        "strain_reference": None if strain_reference is None else str(strain_reference),
-        "per_position": per_position,
-        "calibration": calibration,
-        "dataset": dataset,
-        "scan_shape": scan_shape,
-        "detector_shape": detector_shape,
-        "dtype": None if dtype is None else checked_dtype(dtype).str,
-        "snake": snake,
-        "flyback": flyback,
-        "frame": frame,
-    }
+    if labels is not None and method is None:
+        options["method"] = "labels"
     job = _prepare(scan, options, images, crystal=crystal, probe=probe)
     target = None if output is None else Path(output)
     if target is not None:

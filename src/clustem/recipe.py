@@ -11,6 +11,7 @@ from typing import Any
 
 from clustem.calibration import Calibration
 from clustem.errors import InputError, MissingFileError
+from clustem.formats import checked_dtype
 from clustem.segmentation import NoiseAwareParameters, PublishedParameters, check_options, has_option
 from clustem.surveying import NoiseModel, check_mask_word, is_mask_word
 
@@ -35,6 +36,7 @@ _TABLES = {
 _NUMBERS = ("similarity", "threshold", "smooth_sigma", "gain", "offset", "read_noise", "precession_deg")
 _PATHS = ("source", "detector_mask", "scan_mask", "labels", "probe")
 _LARGEST_PRECESSION = 5.0  # degrees
+_OF_FILES = ("source", "detector_mask", "scan_mask", "labels", "crystal", "probe")  # which may be objects as well
 _PROBE_WORDS = ("disk:", "spot:")
 _HEAD = (
     "# Written by clustem. Run it again with: clustem run recipe.toml -o FOLDER. Paths are relative to this file.\n\n"
@@ -126,6 +128,20 @@ class Recipe:
         import tomli_w
 
         return _HEAD + tomli_w.dumps(self.to_tables())
+
+
+def given_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those arguments of a call that a recipe has by the same names, as it keeps them.
+
+    Sources, images, crystals and probes are not among them, because they need not be names of files.
+    """
+    names = [item.name for item in fields(Recipe) if item.name not in _OF_FILES]
+    options = {name: arguments[name] for name in names if arguments.get(name) is not None}
+    if "strain_reference" in options:
+        options["strain_reference"] = str(options["strain_reference"])
+    if "dtype" in options:
+        options["dtype"] = checked_dtype(options["dtype"]).str
+    return options
 
 
 def _is_number(value: Any) -> bool:

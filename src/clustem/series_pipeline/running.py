@@ -16,9 +16,9 @@ from clustem.calibration import Calibration
 from clustem.characterising import Plan, plan_of
 from clustem.crystallography import Crystal
 from clustem.errors import InputError
-from clustem.formats import checked_dtype
 from clustem.inputs import INPUTS, images_of, kept_names, words_among, write_inputs
 from clustem.journal import run_log
+from clustem.recipe import given_options
 from clustem.results import SeriesResults, check_output, put_right, whole_folder, write_series_tables
 from clustem.segmentation import check_blur
 from clustem.series import Series, open_series, seconds_in, track
@@ -113,29 +113,9 @@ def run_series(
     >>> results.tracks.times_s.tolist(), results.recipe["series"], results.recipe["segmentation"]["min_size"]
     ([0.0, 120.0], {'time_step': 120.0}, 5)
     """
-    options = {
-        "method": method,
-        "similarity": similarity,
-        "threshold": threshold,
-        "smooth_sigma": smooth_sigma,
-        "min_size": min_size,
-        "border": border,
-        "prefilter": prefilter,
-        "centre": centre,
-        "gain": gain,
-        "offset": offset,
-        "read_noise": read_noise,
-        "precession_deg": precession_deg,
-        "strain_reference": None if strain_reference is None else str(strain_reference),
-        "time_step": None if time_step is None else seconds_in(time_step),
-        "dataset": dataset,
-        "scan_shape": scan_shape,
-        "detector_shape": detector_shape,
-        "dtype": None if dtype is None else checked_dtype(dtype).str,
-        "snake": snake,
-        "flyback": flyback,
-        "calibration": calibration,
-    }
+    options = given_options(locals())
+    if time_step is not None:
+        options["time_step"] = seconds_in(time_step)
     images = {"detector_mask": detector_mask, "scan_mask": scan_mask}
     return run_given(source, options, images, crystal=crystal, probe=probe, output=output, force=force)
 
@@ -200,7 +180,7 @@ def checked_recipe(
     recipe: SeriesRecipe, options: dict[str, Any], given: dict[str, Any], *, crystal: Any, probe: Any
 ) -> SeriesRecipe:
     """Return a recipe with options, and words for masks, that are checked as far as they can be without the data."""
-    if options["calibration"] is not None and not isinstance(options["calibration"], Calibration):
+    if not isinstance(options.get("calibration", Calibration()), Calibration):
         got = type(options["calibration"]).__name__
         raise InputError(f"calibration: expected a clustem.Calibration, got {got}")
     recipe = recipe.changed({**options, **words_among(given)})

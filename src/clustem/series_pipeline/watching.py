@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike, DTypeLike
 from clustem.calibration import Calibration
 from clustem.crystallography import Crystal
 from clustem.errors import InputError, MissingFileError
-from clustem.formats import checked_dtype, open_scan
+from clustem.formats import open_scan
 from clustem.interruption import end_if_interrupted
+from clustem.recipe import given_options
 from clustem.results import SeriesResults, check_output
 from clustem.series import refuse_results, scans_in, seconds_in
 from clustem.series_pipeline.recipe import SeriesRecipe
@@ -106,6 +107,7 @@ def watch(
     waits. Every update costs the new frames, and what is measured anew of those near them, see
     :func:`clustem.run_series`. Without `until` and `idle` it ends by an interruption (Ctrl-C).
     """
+    options = given_options(locals())
     if until is not None and (isinstance(until, bool) or until < 1):
         raise InputError(f"until: expected a number of frames, 1 or more, got {until!r}")
     pause, longest = seconds_in(interval), None if idle is None else seconds_in(idle)
@@ -113,29 +115,8 @@ def watch(
     if not place.is_dir():
         raise MissingFileError(f"{place}: there is no such folder; check the path, seen from {Path.cwd()}")
     refuse_results(place)
-    options = {
-        "method": method,
-        "similarity": similarity,
-        "threshold": threshold,
-        "smooth_sigma": smooth_sigma,
-        "min_size": min_size,
-        "border": border,
-        "prefilter": prefilter,
-        "centre": centre,
-        "gain": gain,
-        "offset": offset,
-        "read_noise": read_noise,
-        "precession_deg": precession_deg,
-        "strain_reference": None if strain_reference is None else str(strain_reference),
-        "time_step": None if time_step is None else seconds_in(time_step),
-        "dataset": dataset,
-        "scan_shape": scan_shape,
-        "detector_shape": detector_shape,
-        "dtype": None if dtype is None else checked_dtype(dtype).str,
-        "snake": snake,
-        "flyback": flyback,
-        "calibration": calibration,
-    }
+    if time_step is not None:
+        options["time_step"] = seconds_in(time_step)
     images = {"detector_mask": detector_mask, "scan_mask": scan_mask}
     recipe = checked_recipe(SeriesRecipe(), options, images, crystal=crystal, probe=probe)
     check_output(Path(output), force=force)
