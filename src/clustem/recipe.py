@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clustem.calibration import Calibration
+from clustem.crystallography import check_precession
 from clustem.errors import InputError, MissingFileError
 from clustem.formats import checked_dtype
 from clustem.segmentation import NoiseAwareParameters, PublishedParameters, check_options, has_option
@@ -35,7 +36,6 @@ _TABLES = {
 }
 _NUMBERS = ("similarity", "threshold", "smooth_sigma", "gain", "offset", "read_noise", "precession_deg")
 _PATHS = ("source", "detector_mask", "scan_mask", "labels", "probe")
-_LARGEST_PRECESSION = 5.0  # degrees
 _OF_FILES = ("source", "detector_mask", "scan_mask", "labels", "crystal", "probe")  # which may be objects as well
 _PROBE_WORDS = ("disk:", "spot:")
 _HEAD = (
@@ -99,8 +99,8 @@ class Recipe:
         NoiseModel().overridden(gain=self.gain, offset=self.offset, read_noise=self.read_noise)
         check_mask_word("detector_mask", self.detector_mask)
         check_mask_word("scan_mask", self.scan_mask)
-        if self.precession_deg is not None and not 0 <= self.precession_deg <= _LARGEST_PRECESSION:
-            raise InputError(f"precession_deg: expected 0 to 5 degrees, got {self.precession_deg!r}")
+        if self.precession_deg is not None:
+            check_precession(self.precession_deg)
 
     def opening(self) -> dict[str, Any]:
         """Return the options of :func:`clustem.open_scan` that were given, without source and calibration."""

@@ -15,6 +15,7 @@ from clustem.crystallography.orienting import match_orientations
 from clustem.crystallography.position_maps import PositionMaps
 from clustem.crystallography.probe import Probe
 from clustem.crystallography.record import Peaks
+from clustem.crystallography.refining import check_precession
 from clustem.crystallography.strain import fit_strain
 from clustem.crystallography.strain_record import Strain
 from clustem.crystallography.structure_factors import Reflections, structure_factors
@@ -31,6 +32,7 @@ __all__ = [
     "Strain",
     "bootstrap_strain",
     "calibrate_detector",
+    "check_precession",
     "find_peaks",
     "fit_strain",
     "grain_reference_orientation_deviation",

@@ -17,7 +17,7 @@ from clustem.crystallography.orientations import SURE, Orientations
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.presence import absence, borne_out, common_scale, explains
 from clustem.crystallography.record import Peaks
-from clustem.crystallography.refining import Beam
+from clustem.crystallography.refining import Beam, check_precession
 from clustem.crystallography.scaling import measure_scale
 from clustem.crystallography.tabulating import angle_errors, candidate_table, indexed_table
 from clustem.errors import InputError
@@ -140,8 +140,7 @@ def _checked(peaks: Peaks, given: Any, step_deg: float, precession_deg: float) -
         raise InputError("peaks: the energy of the electrons is needed for orientations; calibrate energy_keV")
     if not 0.25 <= step_deg <= 5:
         raise InputError(f"step_deg: expected 0.25 to 5 degrees, got {step_deg!r}")
-    if not 0 <= precession_deg <= 5:
-        raise InputError(f"precession_deg: expected 0 to 5 degrees, got {precession_deg!r}")
+    check_precession(precession_deg)
     return crystals
 
 

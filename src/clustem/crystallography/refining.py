@@ -11,9 +11,11 @@ from clustem.crystallography import _refining_kernels as kinematic
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.spots import Beams, Pairing, hexagonal
 from clustem.crystallography.structure_factors import Reflections
+from clustem.errors import InputError
 
 Array = NDArray[np.float64]
 
+_LARGEST_PRECESSION = 5.0  # degrees
 _REACH = 0.12  # 1/Å; reflections farther from the Ewald sphere are hardly ever seen
 _FIRST_RADIUS = 0.06  # 1/Å; how far a peak may be from its spot, at first
 LAST_RADIUS = 0.03  # 1/Å; and at last
@@ -71,6 +73,12 @@ class Beam:
 
     wavelength: float
     precession: float = 0.0
+
+
+def check_precession(angle_deg: float) -> None:
+    """Raise InputError if a precession angle is not one of 0 to 5 degrees."""
+    if not 0 <= angle_deg <= _LARGEST_PRECESSION:
+        raise InputError(f"precession_deg: expected 0 to 5 degrees, got {angle_deg!r}")
 
 
 def refine_kinematic(

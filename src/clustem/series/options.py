@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.crystallography import Crystal, Probe
+from clustem.crystallography import Crystal, Probe, check_precession
 from clustem.errors import InputError
 from clustem.scan import Scan
 from clustem.segmentation import Domains, NoiseAwareParameters, PublishedParameters, check_options, segment
@@ -22,8 +22,6 @@ from clustem.surveying import (
     is_mask_word,
     survey,
 )
-
-_MOST_PRECESSION = 5.0  # degrees
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +117,7 @@ class OrientingOptions:
     strain_reference: str | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.precession_deg <= _MOST_PRECESSION:
-            raise InputError(f"precession_deg: expected 0 to 5 degrees, got {self.precession_deg!r}")
+        check_precession(self.precession_deg)
         check_reference(self.strain_reference)
         check_needs_crystals(
             crystals=bool(self.crystals),
