@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from clustem.passes import in_threads
 from clustem.segmentation.shared_directions import Known, Past, Shared, pairs_of, shared_directions
 
 Array = NDArray[np.float64]
@@ -26,6 +27,7 @@ _FLOOR = 0.02  # of the mean outside the beam, added to it in the denominator: d
 _SHRINK = 0.1  # signal per position, in noise variances, that halves the weight of a direction
 _CHANCE = 2.2  # largest eigenvalue over the most negative one: of noise and single crystals at most 1.9
 _TILES_AT_ONCE, _FEWER_AT_ONCE = 400, 200  # singular vectors of the tiles that are kept
+_BLURRED_TOGETHER = 32  # tiles; those of 64×64 binned pixels stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,9 +211,17 @@ class _Tiles:
 
     def contrast(self, precision: Any) -> Array:
         """Return the weighted contrasts (tiles, pixels in use), computed in float32 or float64."""
-        flat, share, weight = self.use.ravel(), self.share.astype(precision), self.weight.astype(precision)
-        lit = _blur(np.asarray(self.values, precision), self.use.shape)
-        contrast: Array = ((lit - lit[:, flat].sum(axis=1)[:, None] * share) * weight)[:, flat]
+        flat = self.use.ravel()
+        share, weight = self.share[flat].astype(precision), self.weight[flat].astype(precision)
+        contrast = np.empty((len(self.values), share.size), precision)
+
+        def work(first: int, last: int) -> None:
+            for start in range(first, last, _BLURRED_TOGETHER):
+                part = slice(start, min(start + _BLURRED_TOGETHER, last))
+                lit = _blur(np.asarray(self.values[part], precision), self.use.shape)[:, flat]
+                contrast[part] = (lit - lit.sum(axis=1)[:, None] * share) * weight
+
+        in_threads(work, len(self.values))
         return contrast
 
     def basis(self, found: Shared, centre: NDArray[np.float64], pairs: float) -> Basis:

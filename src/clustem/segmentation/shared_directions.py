@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.ndimage import uniform_filter
 
+from clustem.solving import lower_gram, product
+
 Array = NDArray[Any]
 
 _LEAST = 1e-10  # of the largest energy, below which a direction of the tiles is none
@@ -87,20 +89,20 @@ def shared_directions(
     Of the tiles `at_once` singular vectors are looked at. With a past, the covariance is the sum of both.
     """
     last = len(contrast) - 1
-    energy, vectors = eigh(contrast @ contrast.T, subset_by_index=(max(0, last + 1 - at_once), last))
+    energy, vectors = eigh(lower_gram(contrast), subset_by_index=(max(0, last + 1 - at_once), last))
     kept = np.flatnonzero(energy > _LEAST * max(float(energy[-1]), 1e-300))[::-1]
     if not kept.size and known is None:
         return _nothing(contrast.shape[1])
     size = np.sqrt(energy[kept])
     between = between_neighbours(vectors[:, kept] * size, strips)
-    axes = (vectors[:, kept].T @ contrast) / size[:, None]
+    axes = product(vectors[:, kept].T, contrast) / size[:, None]
     values, directions, chance = (
         _distinct(axes, between, most) if known is None else _joined(axes, between, known, most)
     )
     directions *= np.where(directions[np.arange(len(directions)), np.abs(directions).argmax(axis=1)] < 0, -1, 1)[
         :, None
     ]
-    here = between_neighbours(contrast @ directions.T, strips)
+    here = between_neighbours(product(contrast, directions.T.astype(contrast.dtype)), strips)
     return Shared(directions, values[::-1], chance, here, _turned(known, directions))
 
 

@@ -13,6 +13,7 @@ from clustem.errors import InputError
 from clustem.segmentation import Domains, NoiseAwareParameters
 from clustem.segmentation.noise_aware import domains_of
 from clustem.segmentation.shared_directions import Past
+from clustem.solving import small_products
 from clustem.streaming.arrival import Preparation, scan_of
 from clustem.streaming.division import divide_rows
 from clustem.streaming.found import Found
@@ -97,6 +98,7 @@ class OpenRows:
         alive = self.window.alive[: self.window.count]
         return replace(domains_of(features, alive, self.survey, self.parameters), calibration=self.survey.calibration)
 
+    @small_products()
     def _divide(self, found: Found, identities: Identities, stop: int) -> int:
         first, above = self.window.first, self.settled - self.window.first
         features, past = self.window.features(self.mask, self.past, stop - self.settled)

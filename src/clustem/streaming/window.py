@@ -14,10 +14,10 @@ from clustem.segmentation.basis import Basis, find_basis, find_basis_after
 from clustem.segmentation.binning import binning_of, compared_cells
 from clustem.segmentation.features import TILES, Features, features_of
 from clustem.segmentation.shared_directions import Past
+from clustem.solving import product
 from clustem.surveying import Survey
 
 _FEW_TILES = 1100  # of a window that is one of many: directions are found from its tiles again and again
-_TOGETHER = 256  # patterns that are multiplied with the basis at once
 
 
 class Window:
@@ -71,7 +71,7 @@ class Window:
         """Return the features of the rows as those of a scan that is read from a file; None if nothing was counted."""
         use = self._use(detector_mask)
         strips, positions = self._tiles(TILES)
-        if not strips[..., use].any():
+        if _empty(strips, use):
             return None
         return self._project(find_basis([strips], positions, use, self.binning.silent, self._centre))
 
@@ -84,7 +84,7 @@ class Window:
         """
         use = self._use(detector_mask)
         strips, positions = self._tiles(_FEW_TILES)
-        if not strips[..., use].any():
+        if _empty(strips, use):
             return None, past
         basis, kept = find_basis_after(
             past, [strips], positions, use, self.binning.silent, self._centre, share=settled / self.count
@@ -101,10 +101,7 @@ class Window:
 
     def _project(self, basis: Basis) -> Features:
         flat = self.patterns[: self.count].reshape(-1, int(np.prod(self.binning.cells)))
-        values = np.empty((len(flat), basis.matrix.shape[1]), np.float32)
-        for start in range(0, len(flat), _TOGETHER):
-            np.matmul(flat[start : start + _TOGETHER], basis.matrix, out=values[start : start + _TOGETHER])
-        shaped = values.reshape(self.count, self.patterns.shape[1], -1)
+        shaped = product(flat, basis.matrix).reshape(self.count, self.patterns.shape[1], -1)
         return features_of(shaped, basis, self.binning, self.survey.centre_px)
 
     def _tiles(self, most: int) -> tuple[NDArray[np.float32], int]:
@@ -115,9 +112,19 @@ class Window:
         rows, columns = height // tile[0], width // tile[1]
         used = self.patterns[: rows * tile[0], : columns * tile[1]]
         strips = np.zeros((rows, columns, *self.binning.cells), np.float32)
-        for dy, dx in np.ndindex(tile):
-            strips += used[dy :: tile[0], dx :: tile[1]]
+
+        def work(first: int, last: int) -> None:
+            for row in range(first, last):
+                for dy, dx in np.ndindex(tile):
+                    strips[row] += used[row * tile[0] + dy, dx :: tile[1]]
+
+        in_threads(work, rows)
         return strips, tile[0] * tile[1]
+
+
+def _empty(strips: NDArray[np.float32], use: NDArray[np.bool_]) -> bool:
+    """Return whether there is nothing in the pixels in use of all tiles (t_y, t_x, n_y, n_x)."""
+    return not any(tile[use].any() for row in strips for tile in row)
 
 
 def _alive(patterns: NDArray[Any], binned: NDArray[np.float32]) -> NDArray[np.bool_]:
