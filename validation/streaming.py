@@ -23,6 +23,7 @@ import clustem
 
 _WAVES, _AMPLITUDE = 3, 2.0  # of the bending, in positions
 _ZOOM = 1.5
+_RIM = 2  # positions at the edge that are left out: simulated scenes are periodic, so other crystals shine in there
 _TOGETHER = 8  # rows that arrive at once
 
 
@@ -37,7 +38,8 @@ def enlarged(
         (a, b), (p, q) = generator.uniform(-0.08, 0.08, 2), generator.uniform(0, 2 * np.pi, 2)
         y += _AMPLITUDE * np.sin(a * rows + b * columns + p)
         x += _AMPLITUDE * np.sin(b * rows - a * columns + q)
-    source = tuple(_mirrored(place, size) for place, size in zip((y, x), labels.shape, strict=True))
+    inner = tuple(_mirrored(place, size - 2 * _RIM) for place, size in zip((y, x), labels.shape, strict=True))
+    source = inner[0] + _RIM, inner[1] + _RIM
     scale = dose / float(counts.sum(axis=(2, 3)).mean())
     drawn = np.empty((*shape, *counts.shape[2:]), np.uint16)
     for row in range(shape[0]):

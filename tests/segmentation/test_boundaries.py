@@ -243,3 +243,44 @@ def test_a_doubtful_region_is_joined_with_what_it_could_be_part_of():
     assert (joined[:, 12:] == 2).all()
     assert np.array_equal(join_doubtful(features, labels, [2], 0.6), labels), "it could be part of nothing"
     assert np.array_equal(join_doubtful(features, labels, [], 0.6), labels)
+
+
+def corner(own, mixed):
+    """Means and labels of two crystals that meet at a corner, where positions within four hold both, 26×25."""
+    y, x = np.indices((26, 25))
+    labels = np.where((y < 13) & (x < 14), 0, np.where((y >= 13) & (x >= 11), 1, -1)).astype(np.int64)
+    near = (np.hypot(y - 12.5, x - 12) < 5)[..., None]
+    return np.where(near, mixed, np.asarray(own)[np.maximum(labels, 0)]), labels
+
+
+def test_crystals_that_meet_at_a_corner_are_compared_as_a_whole():
+    """The strips on both sides of the corner are mixtures, and alike; the crystals have nothing in common."""
+    means, labels = corner([(50, 0), (0, 50)], (25, 25))
+    features = noisy(means)
+    assert not Strips(features, labels)._side_by_side(0, 1)
+    assert Strips(features, labels).compare(0, 1).similarity < 0.4
+    assert np.array_equal(join_gradients(features, labels, 0.6)[0], labels)
+    same, labels = corner([(50, 0), (50, 0)], (50, 0))
+    assert set(np.unique(join_gradients(noisy(same), labels, 0.6)[0])) == {-1, 0}
+
+
+def test_halves_are_side_by_side_also_after_they_were_joined():
+    features = noisy(along(np.full((24, 2), 30.0)))
+    strips = Strips(features, stripes((12, 24), 4))
+    assert strips._side_by_side(0, 1)
+    assert not strips._side_by_side(0, 3), "they do not touch"
+    strips.join(0, 1)
+    assert strips._side_by_side(0, 2)
+    assert strips.sizes[0] == 2 * 6 * 12
+
+
+def test_what_has_nothing_in_common_three_positions_on_is_no_gradient():
+    """A vector that turns by 90° in two columns, again and again, into directions of its own."""
+    values = np.zeros((48, 25))
+    for column in range(48):
+        k, angle = column // 2, np.pi / 4 * (column % 2)
+        values[column, k : k + 2] = 50 * np.cos(angle), 50 * np.sin(angle)
+    features, labels = noisy(along(values)), stripes((12, 48), 3)
+    found = Strips(features, labels).compare(0, 1)
+    assert found.most < 2 * found.within, "as steep inside as across"
+    assert join_gradients(features, labels, 0.6)[1] == []

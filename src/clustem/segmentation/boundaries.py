@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, distance_transform_edt, find_objects
+from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt, find_objects
 
 from clustem.segmentation.basis import Basis
 from clustem.segmentation.features import Features, sum_where
@@ -19,6 +19,8 @@ _NEAREST = (0.5, 1.0)  # positions left out at the boundary, of narrow and of wi
 _PRECISE = 0.08  # standard error of a similarity that is good enough
 NEGLIGIBLE = 0.05  # χ² per electron: between different crystals it is 0.2 to 15
 _STEEPER = 2.0  # times the difference as far inside of both regions, which a jump exceeds
+_SHARED = 0.5  # similarity that the sides of a gradient have at least: inside of bent grains 0.6 and more
+_SIDE = 0.5  # of the contact of two halves of a square; regions with less meet at a corner, where all is mixed
 _ERRORS = 1.5  # standard errors by which a similarity must be high enough
 _SLACK = 0.02  # below `similarity`, for the sides of a boundary: inside of grains 0.6 and more, across less than 0.55
 _ALIKE = 0.8  # similarity from which two patterns may be one that fades
@@ -147,14 +149,16 @@ class Strips:
         self.features, self.variance = features, features.noise_variance
         self.labels = labels.copy()
         self.boxes = find_objects(self.labels + 1)
+        self.sizes = np.bincount(labels[labels >= 0], minlength=len(self.boxes))
 
     def compare(self, a: int, b: int, *, narrow: bool = True) -> Comparison | None:
         """Return the similarity of strips on both sides, as narrow as noise allows; None if they are too small.
 
-        If not `narrow`, that of the whole regions but for the positions at their boundary.
+        If not `narrow`, or if they meet at a corner only, that of the whole regions but for the positions at their
+        boundary.
         """
         found = None
-        for reach in _REACHES if narrow else _REACHES[-1:]:
+        for reach in _REACHES if narrow and self._side_by_side(a, b) else _REACHES[-1:]:
             window = self._window(a, b, reach)
             here = self.labels[window]
             mine, other = here == a, here == b
@@ -168,6 +172,13 @@ class Strips:
             if found.error < _PRECISE:
                 break
         return found
+
+    def _side_by_side(self, a: int, b: int) -> bool:
+        """Return whether regions have at least half of the boundary that two halves of a square have."""
+        here = self.labels[self._window(a, b, 0)]
+        mine, other = here == a, here == b
+        touching = min(int((binary_dilation(one) & two).sum()) for one, two in ((mine, other), (other, mine)))
+        return touching > _SIDE * float(np.sqrt(2 * min(self.sizes[a], self.sizes[b])))
 
     def _deep(
         self,
@@ -218,6 +229,7 @@ class Strips:
         """Give the positions of b to a."""
         window = self.boxes[b]
         self.labels[window][self.labels[window] == b] = a
+        self.sizes[a] += self.sizes[b]
         self.boxes[a] = tuple(
             slice(min(one.start, two.start), max(one.stop, two.stop))
             for one, two in zip(self.boxes[a], self.boxes[b], strict=True)
@@ -317,7 +329,7 @@ def _bound(strips: Strips, pair: tuple[int, int], similarity: float, background:
     found = strips.compare(*pair, narrow=background not in pair)
     if found is None:
         return -np.inf
-    gradient = found.most < max(NEGLIGIBLE, _STEEPER * found.within)
+    gradient = found.most < max(NEGLIGIBLE, _STEEPER * found.within if found.similarity > _SHARED else 0.0)
     gradient |= background not in pair and found.faded < NEGLIGIBLE
     bound = found.similarity - _ERRORS * found.error
     return max(bound, similarity + (1.0 - similarity) / (1.0 + found.most)) if gradient else bound

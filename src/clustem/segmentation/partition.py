@@ -16,6 +16,7 @@ from clustem.segmentation.parameters import NoiseAwareParameters
 from clustem.segmentation.regions import RegionTree, labels_after
 
 _ROUNDS = 3  # of the refinement
+_ONE = 0.85  # similarity of parts that touch once boundaries are right, from which they are one: not thin mixtures
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +83,12 @@ def divide(
     place = np.cumsum(usable.ravel()) - 1
     labels[usable] = labels_after(place[kept], int(usable.sum()))
     labels = in_order(labels)
-    background = find_background(features, labels, settled.others)
-    apart = _regions_apart(labels[: settled.rows], settled)
-    labels = in_order(join_gradients(features, labels, parameters.similarity, background, apart)[0])
     patterns, scattering = features.whitened, features.values[..., -1].astype(np.float64)
     least, rows = max(parameters.min_size, 2), settled.rows
-    for rounds in (_ROUNDS, 1):
+    for rounds, similarity in ((_ROUNDS, parameters.similarity), (1, max(parameters.similarity, _ONE))):
+        background = find_background(features, labels, settled.others)
+        apart = _regions_apart(labels[:rows], settled)
+        labels = in_order(join_gradients(features, labels, similarity, background, apart)[0])
         background = find_background(features, labels, settled.others)
         labels = dissolve_mixtures(patterns, labels, background, rows)
         empty = None if background is None else Background(background, scattering)
