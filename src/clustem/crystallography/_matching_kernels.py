@@ -11,6 +11,7 @@ from clustem.compiling import compiled
 
 Array = NDArray[Any]
 
+_SPOTS = 4  # that are added at once, so that sums are written less often
 _HOPELESS = 0.4  # share of the best score so far below which azimuths are not worth telling apart
 
 
@@ -81,6 +82,24 @@ def spread_peaks(radius: Array, angle: Array, weight: Array, shells: Array, widt
 
 
 @compiled(fastmath=True)
+def largest_in(values: Array, start: int, stop: int) -> Any:
+    """Return the largest of the values (n,) float32 start … stop-1, at least 0."""
+    largest = np.float32(0.0)
+    for j in range(start, stop):
+        largest = max(largest, values[j])
+    return largest
+
+
+@compiled()
+def place_in(values: Array, wanted: float, start: int, stop: int) -> int:
+    """Return the first place in start … stop-1 where a value of (n,) is as large as wanted, −1 = none."""
+    for j in range(start, stop):
+        if values[j] >= wanted:
+            return j
+    return -1
+
+
+@compiled(fastmath=True)
 def correlate_zones(
     rows: Array,
     first: Array,
@@ -100,44 +119,49 @@ def correlate_zones(
     far less than one before them get 0.
     """
     turns = rows.shape[1] // 2
-    stride = 2 if turns % 2 == 0 else 1
-    part = np.empty((rows.shape[0], stride, 2 * turns // stride), np.float32)
+    half = 1 if turns % 2 == 0 else 0
+    stride = 1 << half
+    part = np.empty((rows.shape[0] * stride, 2 * turns // stride), np.float32)
     for s in range(rows.shape[0]):
         for j in range(2 * turns):
-            part[s, j % stride, j // stride] = rows[s, j]
+            part[s * stride + j % stride, j // stride] = rows[s, j]
+    begin, line, factor = np.empty(_SPOTS, np.int64), np.empty(_SPOTS, np.int64), np.empty(_SPOTS, np.float32)
     number, gap = turns // stride, -(-apart // stride) + stride - 1
     total, top = np.empty(number, np.float32), np.float32(0.0)
     for z in range(first.size - 1):
         for mirror in range(2):
             total[:] = 0.0
-            for i in range(first[z], first[z + 1]):
-                start = column[i] if mirror == 0 else (turns - column[i]) % turns
-                factor, begin = weight[i], start // stride
-                row = part[shell[i], start % stride, begin : begin + number]
+            for i in range(first[z], first[z + 1], _SPOTS):
+                some = min(_SPOTS, first[z + 1] - i)
+                for k in range(_SPOTS):
+                    spot = i + min(k, some - 1)
+                    start = column[spot] if mirror == 0 or column[spot] == 0 else turns - column[spot]
+                    begin[k], line[k] = start >> half, (shell[spot] << half) + (start & half)
+                    factor[k] = weight[spot] if k < some else np.float32(0.0)
+                one, two = part[line[0], begin[0] : begin[0] + number], part[line[1], begin[1] : begin[1] + number]
+                three, four = part[line[2], begin[2] : begin[2] + number], part[line[3], begin[3] : begin[3] + number]
+                a, b, c, d = factor[0], factor[1], factor[2], factor[3]
                 for j in range(number):
-                    total[j] += factor * row[j]
-            highest = np.float32(0.0)
-            for j in range(number):
-                highest = max(highest, total[j])
+                    total[j] += a * one[j] + b * two[j] + c * three[j] + d * four[j]
+            highest = largest_in(total, 0, number)
             top = max(top, highest)
             if highest < _HOPELESS * top:
                 scores[z, mirror, :], angles[z, mirror, :] = 0.0, 0
                 continue
-            best = 0
-            while best < number - 1 and total[best] < highest:
-                best += 1
-            other = (best + gap) % number
-            for step in range(gap + 1, number - gap + 1):
-                j = best + step if best + step < number else best + step - number
-                if total[j] > total[other]:
-                    other = j
+            best = place_in(total, highest, 0, number)
+            start, stop = best + gap, best + number - gap + 1  # which may go on at 0
+            edge, before, after = min(stop, number), max(start - number, 0), stop - number
+            second = max(largest_in(total, start, edge), largest_in(total, before, after))
+            other = place_in(total, second, start, edge)
+            if other < 0:
+                other = place_in(total, second, before, after)
             for n, place in enumerate((best, other)):
                 angles[z, mirror, n], scores[z, mirror, n] = stride * place, total[place]
                 for side in range(-1, 2, 2) if stride == 2 else range(0):
                     turn = (stride * place + side) % turns
                     value = np.float32(0.0)
                     for i in range(first[z], first[z + 1]):
-                        start = column[i] if mirror == 0 else (turns - column[i]) % turns
+                        start = column[i] if mirror == 0 or column[i] == 0 else turns - column[i]
                         value += weight[i] * rows[shell[i], start + turn]
                     if value > scores[z, mirror, n]:
                         angles[z, mirror, n], scores[z, mirror, n] = turn, value
