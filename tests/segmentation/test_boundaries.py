@@ -10,6 +10,7 @@ from clustem.segmentation.boundaries import (
     join_doubtful,
     join_gradients,
     touching,
+    unlike,
 )
 
 from .scenes import features_of, halves
@@ -284,3 +285,11 @@ def test_what_has_nothing_in_common_three_positions_on_is_no_gradient():
     found = Strips(features, labels).compare(0, 1)
     assert found.most < 2 * found.within, "as steep inside as across"
     assert join_gradients(features, labels, 0.6)[1] == []
+
+
+def test_regions_that_touch_and_have_less_than_half_in_common_are_unlike():
+    """Cosines of neighbours: 0, 0.8, 0.6; the first and the last do not touch."""
+    values = 20 * np.repeat(np.array([(1.0, 0.0), (0.0, 1.0), (0.6, 0.8), (1.0, 0.0)]), 8, axis=0)
+    labels = stripes((12, 32), 4)
+    assert unlike(noisy(along(values)), labels) == {(0, 1)}
+    assert unlike(noisy(along(0 * values)), np.full((12, 32), -1)) == set()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt, find_objects
+from scipy.sparse import csr_array
 
 from clustem.segmentation.basis import Basis
 from clustem.segmentation.features import Features, sum_where
@@ -318,6 +319,24 @@ def join_doubtful(
             a, b = pair
             strips.join(a + b - region, region)
     return strips.labels
+
+
+def unlike(features: Features, labels: NDArray[np.int64]) -> set[tuple[int, int]]:
+    """Return the pairs of touching regions 0 … that differ and whose mean patterns have less than half in common."""
+    inside = labels >= 0
+    regions, number = labels[inside], int(labels.max(initial=-1)) + 1
+    belongs = csr_array((np.ones(regions.size), (regions, np.arange(regions.size))), shape=(number, regions.size))
+    totals, doses = belongs @ features.values[inside], belongs @ features.noise[inside]
+    sums = [RegionSum(*region) for region in zip(totals, doses, np.bincount(regions).tolist(), strict=True)]
+    weight, found = features.basis.weight, set()
+    for a, b in touching(labels):
+        one, two = sums[a], sums[b]
+        alike = compare_sums(
+            one.total[:-1] * weight, two.total[:-1] * weight, one.dose, two.dose, features.noise_variance
+        )
+        if alike.similarity + _ERRORS * alike.error < _SHARED and difference_of(one, two).most > NEGLIGIBLE:
+            found.add((a, b))
+    return found
 
 
 def _ordered(a: int, b: int) -> tuple[int, int]:

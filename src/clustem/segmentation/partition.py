@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skimage.measure import label
 
 from clustem.segmentation.background import Scattering, find_background
-from clustem.segmentation.boundaries import join_gradients
+from clustem.segmentation.boundaries import join_gradients, unlike
 from clustem.segmentation.features import Features
 from clustem.segmentation.mixtures import Background, dissolve_mixtures, refine_labels
 from clustem.segmentation.parameters import NoiseAwareParameters
@@ -88,8 +88,12 @@ def divide(
     for rounds, similarity in ((_ROUNDS, parameters.similarity), (1, max(parameters.similarity, _ONE))):
         background = find_background(features, labels, settled.others)
         apart = _regions_apart(labels[:rows], settled)
-        labels = in_order(join_gradients(features, labels, similarity, background, apart)[0])
-        background = find_background(features, labels, settled.others)
+        if similarity > parameters.similarity:
+            apart |= unlike(features, labels)
+        labels, joined = join_gradients(features, labels, similarity, background, apart)
+        if joined:
+            labels = in_order(labels)
+            background = find_background(features, labels, settled.others)
         labels = dissolve_mixtures(patterns, labels, background, rows)
         empty = None if background is None else Background(background, scattering)
         labels = refine_labels(patterns, labels, least=least, rounds=rounds, background=empty, settled_rows=rows)
