@@ -293,3 +293,13 @@ def test_regions_that_touch_and_have_less_than_half_in_common_are_unlike():
     labels = stripes((12, 32), 4)
     assert unlike(noisy(along(values)), labels) == {(0, 1)}
     assert unlike(noisy(along(0 * values)), np.full((12, 32), -1)) == set()
+
+
+def test_parts_that_touch_in_one_position_are_one_if_that_is_enough():
+    labels = np.full((20, 20), -1)
+    labels[:10, :10], labels[10:, 10:] = 0, 1
+    features = noisy(np.full((20, 20, 2), 30.0))
+    assert np.array_equal(join_gradients(features, labels, 0.85)[0], labels)
+    assert set(np.unique(join_gradients(features, labels, 0.85, contact=1)[0])) == {-1, 0}
+    assert touching(labels) == []
+    assert touching(labels, 1) == [(0, 1)]

@@ -27,7 +27,7 @@ _SLACK = 0.02  # below `similarity`, for the sides of a boundary: inside of grai
 _ALIKE = 0.8  # similarity from which two patterns may be one that fades
 _FADED = 8.0  # times weaker: less may be the tails of the probe
 _LEAST = 6  # positions of a region that takes part
-_CONTACT = 3  # positions that touch the other region
+CONTACT = 3  # positions that touch the other region
 _STRIP = 4  # positions of a strip
 _SQUARE = np.ones((3, 3), bool)
 
@@ -243,11 +243,13 @@ def join_gradients(
     similarity: float,
     background: int | None = None,
     apart: Iterable[tuple[int, int]] = (),
+    contact: int = CONTACT,
 ) -> tuple[NDArray[np.int64], list[tuple[int, int, float]]]:
     """Join regions 0 … between whose sides nothing jumps: the most similar first, while above `similarity` − 0.02.
 
     The thin rim of a particle hardly differs from what is around it, so that regions are compared as a whole with the
-    `background`, a region without crystals. Pairs of regions that are known to be `apart` are not joined.
+    `background`, a region without crystals. Pairs of regions that are known to be `apart` are not joined, nor are those
+    of which fewer than `contact` positions touch the other.
 
     Returns labels (scan_y, scan_x), −1 where they were −1, and the joined pairs with the similarity across their
     boundary, less 1.5 standard errors.
@@ -270,7 +272,7 @@ def join_gradients(
         neighbours.setdefault(b, set()).add(a)
         heapq.heappush(queue, (-current[pair], *pair))
 
-    for pair in touching(labels):
+    for pair in touching(labels, contact):
         consider(*pair)
     joined = []
     while queue:
@@ -329,7 +331,7 @@ def unlike(features: Features, labels: NDArray[np.int64]) -> set[tuple[int, int]
     totals, doses = belongs @ features.values[inside], belongs @ features.noise[inside]
     sums = [RegionSum(*region) for region in zip(totals, doses, np.bincount(regions).tolist(), strict=True)]
     weight, found = features.basis.weight, set()
-    for a, b in touching(labels):
+    for a, b in touching(labels, 1):
         one, two = sums[a], sums[b]
         alike = compare_sums(
             one.total[:-1] * weight, two.total[:-1] * weight, one.dose, two.dose, features.noise_variance
@@ -354,8 +356,8 @@ def _bound(strips: Strips, pair: tuple[int, int], similarity: float, background:
     return max(bound, similarity + (1.0 - similarity) / (1.0 + found.most)) if gradient else bound
 
 
-def touching(labels: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return the pairs of regions, of at least 6 positions each, of which 3 positions touch the other."""
+def touching(labels: NDArray[np.int64], contact: int = CONTACT) -> list[tuple[int, int]]:
+    """Return the pairs of regions, of at least 6 positions each, of which so many positions touch the other."""
     sizes = np.bincount(labels[labels >= 0], minlength=1)
     size = int(labels.max(initial=0)) + 1
     index = np.arange(labels.size).reshape(labels.shape)
@@ -365,7 +367,7 @@ def touching(labels: NDArray[np.int64]) -> list[tuple[int, int]]:
     everything = np.unique(np.concatenate(seen), axis=0) if seen else np.empty((0, 3), np.int64)
     keys, contacts = np.unique(everything[:, 0] * size + everything[:, 1], return_counts=True)
     found = set()
-    for key in keys[contacts >= _CONTACT].tolist():
+    for key in keys[contacts >= contact].tolist():
         a, b = divmod(key, size)
         if min(sizes[a], sizes[b]) >= _LEAST:
             found.add(_ordered(a, b))

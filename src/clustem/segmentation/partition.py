@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skimage.measure import label
 
 from clustem.segmentation.background import Scattering, find_background
-from clustem.segmentation.boundaries import join_gradients, unlike
+from clustem.segmentation.boundaries import CONTACT, join_gradients, unlike
 from clustem.segmentation.features import Features
 from clustem.segmentation.mixtures import Background, dissolve_mixtures, refine_labels
 from clustem.segmentation.parameters import NoiseAwareParameters
@@ -85,12 +85,13 @@ def divide(
     labels = in_order(labels)
     patterns, scattering = features.whitened, features.values[..., -1].astype(np.float64)
     least, rows = max(parameters.min_size, 2), settled.rows
-    for rounds, similarity in ((_ROUNDS, parameters.similarity), (1, max(parameters.similarity, _ONE))):
+    once_more = max(parameters.similarity, _ONE), 1
+    for rounds, similarity, contact in ((_ROUNDS, parameters.similarity, CONTACT), (1, *once_more)):
         background = find_background(features, labels, settled.others)
         apart = _regions_apart(labels[:rows], settled)
-        if similarity > parameters.similarity:
+        if rounds == 1:
             apart |= unlike(features, labels)
-        labels, joined = join_gradients(features, labels, similarity, background, apart)
+        labels, joined = join_gradients(features, labels, similarity, background, apart, contact)
         if joined:
             labels = in_order(labels)
             background = find_background(features, labels, settled.others)
