@@ -79,7 +79,7 @@ class Preparation:
         if not self.survey.bad_pixels.any():
             return rows
         scan = mend_pixels(scan_of(rows, self.survey.calibration), self.survey.bad_pixels)
-        if len(self._mended) < len(rows):
+        if len(self._mended) < len(rows) or self._mended.dtype != rows.dtype:
             self._mended = np.empty_like(rows)
         result = self._mended[: len(rows)]
 
