@@ -17,7 +17,7 @@ from clustem.segmentation._feature_kernels import (
     bin_patterns,
     project_patterns,
 )
-from clustem.segmentation.features import measure_features
+from clustem.segmentation.features import measure_features, sums_of_regions
 from clustem.surveying import NoiseModel, outside_beam_mask, survey
 
 from .scenes import BEAM_RADIUS, DETECTOR, MIDDLE, counts, crystal, diffuse, halves, scene
@@ -291,3 +291,13 @@ def test_narrow_scans(shape):
     assert np.isfinite(features.values).all()
     assert np.isfinite(features.whitened).all()
     assert (features.noise > 0).all()
+
+
+def test_sums_of_regions_by_hand(monkeypatch):
+    """Regions 0 and 2 of three; what is in none counts nothing; pieces of one row give the same."""
+    values = np.arange(12, dtype=np.float32).reshape(3, 2, 2)
+    labels = np.array([[0, -1], [2, 0], [2, 2]])
+    expected = [[0 + 6, 1 + 7], [0, 0], [4 + 8 + 10, 5 + 9 + 11]]
+    assert np.array_equal(sums_of_regions(values, labels, 3), expected)
+    monkeypatch.setattr("clustem.segmentation.features._PIECE", 2)
+    assert np.array_equal(sums_of_regions(values, labels, 3), expected)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt, find_objects
-from scipy.sparse import csr_array
 
 from clustem.segmentation.basis import Basis
-from clustem.segmentation.features import Features, sum_where
+from clustem.segmentation.features import Features, sum_where, sums_of_regions
 from clustem.segmentation.similarity import UNIQUE, overlap
 
 _REACHES = (2.5, 3.5, 4.5, 6.5, 9.5, np.inf)  # positions from the boundary; the first that is precise enough counts
@@ -325,11 +324,11 @@ def join_doubtful(
 
 def unlike(features: Features, labels: NDArray[np.int64]) -> set[tuple[int, int]]:
     """Return the pairs of touching regions 0 … that differ and whose mean patterns have less than half in common."""
-    inside = labels >= 0
-    regions, number = labels[inside], int(labels.max(initial=-1)) + 1
-    belongs = csr_array((np.ones(regions.size), (regions, np.arange(regions.size))), shape=(number, regions.size))
-    totals, doses = belongs @ features.values[inside], belongs @ features.noise[inside]
-    sums = [RegionSum(*region) for region in zip(totals, doses, np.bincount(regions).tolist(), strict=True)]
+    inside, number = labels >= 0, int(labels.max(initial=-1)) + 1
+    totals = sums_of_regions(features.values, labels, number)
+    doses = np.bincount(labels[inside], features.noise[inside], minlength=number)
+    counts = np.bincount(labels[inside], minlength=number)
+    sums = [RegionSum(*region) for region in zip(totals, doses.tolist(), counts.tolist(), strict=True)]
     weight, found = features.basis.weight, set()
     for a, b in touching(labels, 1):
         one, two = sums[a], sums[b]

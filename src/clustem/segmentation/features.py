@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from clustem.errors import InputError
 from clustem.passes import Block, column_parts, in_threads, memory_budget, run_pass
@@ -94,6 +95,17 @@ def sum_where(values: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[
         total = np.concatenate([total, chosen]).sum(axis=0, keepdims=True)
     result: NDArray[np.float64] = total[0]
     return result
+
+
+def sums_of_regions(values: NDArray[np.float32], labels: NDArray[np.int64], number: int) -> NDArray[np.float64]:
+    """Return the sums (number, d) of the values (scan_y, scan_x, d) of regions 0 …, −1 = in none."""
+    sums = np.zeros((number, values.shape[2]))
+    for rows in row_pieces(values.shape):
+        inside = labels[rows] >= 0
+        regions = labels[rows][inside]
+        belongs = csr_array((np.ones(regions.size), (regions, np.arange(regions.size))), shape=(number, regions.size))
+        sums += belongs @ values[rows][inside]
+    return sums
 
 
 def measure_features(scan: Scan, survey: Survey, *, detector_mask: NDArray[np.bool_] | None = None) -> Features:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, find_objects, generate_binary_structure, maximum_filter, minimum_filter
 from scipy.optimize import nnls
-from scipy.sparse import csr_array
 
 from clustem.passes import in_threads
 from clustem.segmentation._mixture_kernels import mix_positions, settle_labels
+from clustem.segmentation.features import sums_of_regions
 
 _NEAR = 6  # regions that a pattern may be a mixture of
 REACH = 2  # positions from which they come
@@ -117,9 +117,8 @@ def find_cores(patterns: NDArray[np.float32], labels: NDArray[np.int64]) -> Core
             whole = new
         members[new] = counts[new]
         inside |= same & np.where(labels >= 0, np.append(new, False)[labels], False)
-    regions = labels[inside]
-    belongs = csr_array((np.ones(regions.size), (regions, np.arange(regions.size))), shape=(number, regions.size))
-    return Cores(inside, members, whole, (belongs @ patterns[inside]) / np.maximum(members, 1)[:, None])
+    sums = sums_of_regions(patterns, np.where(inside, labels, -1), number)
+    return Cores(inside, members, whole, sums / np.maximum(members, 1)[:, None])
 
 
 def refine_labels(
