@@ -319,7 +319,7 @@ def run_pass(
     loader, done = _Loader(scan, spans, 1 if inline else 2), 0
     if observer is not None:
         observer(stage, 0, height, 0)
-    with working_threads(), closing(_in_turn(loader) if inline else _read_ahead(loader)) as blocks:
+    with _workers(), closing(_in_turn(loader) if inline else _read_ahead(loader)) as blocks:
         for block, bytes_read in blocks:
             process(block)
             done += (block.stop - block.start) * (block.last - block.first)
@@ -362,7 +362,7 @@ def in_threads(work: Callable[[int, int], None], count: int, *, longest: int = 0
         for a, b in pairwise(edges):
             work(a, b)
         return
-    with working_threads() as pool:
+    with _workers() as pool:
         pieces_done = [pool.submit(work, a, b) for a, b in pairwise(edges)]
         wait(pieces_done)
         for done in pieces_done:
@@ -370,7 +370,7 @@ def in_threads(work: Callable[[int, int], None], count: int, *, longest: int = 0
 
 
 @contextmanager
-def working_threads() -> Iterator[ThreadPoolExecutor]:
+def _workers() -> Iterator[ThreadPoolExecutor]:
     """Use the computing threads of the context, or make them, because making them takes as long as a small block."""
     pool = _pool.get()
     if pool is not None:
