@@ -18,7 +18,7 @@ def fit_of(hkl: list[tuple[int, int, int]], rotation: NDArray[np.float64] = TILT
     number, nothing = len(hkl), np.zeros(0)
     indices = np.array(hkl, np.int64).reshape(number, 3)
     spots, expected = np.zeros((number, 2)), np.linspace(1, 2, number)
-    return Fit(rotation, 40.0, np.zeros(3), 1.0, expected, nothing, indices, spots, np.zeros((2, 2)))
+    return Fit(rotation, 40.0, np.zeros(3), 1.0, np.zeros((2, 2)), expected, nothing, indices, spots)
 
 
 def test_a_tilted_zone_is_turned_about_its_axis() -> None:

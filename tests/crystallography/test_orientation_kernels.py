@@ -195,7 +195,7 @@ def test_the_slopes_of_dynamical_intensities_are_their_derivatives(compiled: boo
     slice_matrix = expm(0.02j * (hermitian + hermitian.conj().T)).astype(np.complex64)
     error, slopes = 0.02 * random.normal(size=6), random.normal(size=(6, 2))
     error[0], slopes[0] = 0.0, 0.0
-    intensity, change = np.zeros((10, 6), np.float32), np.zeros((10, 6, 2), np.float32)
+    intensity, change = np.zeros((10, 6), np.float32), np.zeros((10, 2, 6), np.float32)
     run = plain(dynamical.propagate_with_slopes, compiled)
     run(slice_matrix, error, slopes, 2.0, intensity, change)  # type: ignore[operator]
     several = np.zeros((5, 10, 6), np.float32)
@@ -203,7 +203,7 @@ def test_the_slopes_of_dynamical_intensities_are_their_derivatives(compiled: boo
     dynamical.propagate(slice_matrix, error + step @ slopes.T, 2.0, several)
     np.testing.assert_allclose(intensity, several[4], atol=1e-6)
     for a in range(2):
-        np.testing.assert_allclose(change[:, :, a], (several[2 * a] - several[2 * a + 1]) / 4e-3, rtol=0.02, atol=2e-3)
+        np.testing.assert_allclose(change[:, a], (several[2 * a] - several[2 * a + 1]) / 4e-3, rtol=0.02, atol=2e-3)
 
 
 @pytest.mark.parametrize("compiled", BOTH)

@@ -146,6 +146,25 @@ def fit_plane(
 
 
 @compiled()
+def collect(
+    intensity: Array, partner: Array, hkl: Array, flat: Array, expected: Array, peak_hkl: Array, peak_flat: Array
+) -> None:
+    """Fill expected (n,) with the intensity of all beams of each peak, and say which of them is the brightest one.
+
+    intensity (N,), hkl (N, 3) and flat (N, 2) are those of the beams, partner (N,) their peaks, −1 = none. peak_hkl
+    (n, 3) is 0 0 0 and peak_flat (n, 2) NaN where there is no beam.
+    """
+    brightest = np.zeros(expected.size)
+    expected[:], peak_hkl[:], peak_flat[:] = 0.0, 0, np.nan
+    for j in range(partner.size):
+        q = partner[j]
+        if q >= 0:
+            expected[q] += intensity[j]
+            if intensity[j] > brightest[q]:
+                brightest[q], peak_hkl[q], peak_flat[q] = intensity[j], hkl[j], flat[j]
+
+
+@compiled()
 def turn_about_beam(matrix: Array, angle: float) -> Array:
     """Return the matrix (3, 3) turned about z."""
     out = matrix.copy()

@@ -15,7 +15,7 @@ from clustem.crystallography.dynamical_refining import refine_dynamical
 from clustem.crystallography.matching import Templates, make_templates, match_pattern
 from clustem.crystallography.misfit import misfit, model_error
 from clustem.crystallography.pattern import Pattern
-from clustem.crystallography.refining import Beam, Fit, refine_kinematic
+from clustem.crystallography.refining import Beam, Fit, Place, climb_kinematic, describe_kinematic, refine_kinematic
 from clustem.crystallography.rotations import HALF_TURN
 from clustem.crystallography.scattering import Scattering
 from clustem.crystallography.structure_factors import Reflections, structure_factors
@@ -92,17 +92,17 @@ def rank(pattern: Pattern, fits: Sequence[tuple[Crystal, Fit]]) -> list[Candidat
 
 def improve(pattern: Pattern, library: Library, starts: Array, *, beam: Beam) -> list[Fit]:
     """Fit from several orientations (n, 3, 3) of one crystal; what is turned by 180° is tried too."""
-    fits = [refine_kinematic(pattern, library.reflections, start, beam=beam) for start in starts]
-    ranked = _distinct(sorted(fits, key=lambda fit: -fit.score), library.crystal)
+    places = [climb_kinematic(pattern, library.reflections, start, beam=beam) for start in starts]
+    places = _distinct(sorted(places, key=lambda place: -place.score), library.crystal)
     if library.scattering is None:
-        return ranked
-    near = [fit for fit in ranked if fit.score > ranked[0].score - _BEHIND]
-    fits = [_dynamical(pattern, library, fit, beam) for fit in near[:_KEPT]]
+        return [describe_kinematic(pattern, library.reflections, place, beam=beam) for place in places]
+    near = [place for place in places if place.score > places[0].score - _BEHIND]
+    fits = [_dynamical(pattern, library, place, beam) for place in near[:_KEPT]]
     error = model_error(pattern, fits)
     best = min(fits, key=lambda fit: misfit(pattern, fit, error))
     for rotation in half_turns(best, library.crystal):
-        turned = replace(best, rotation=rotation)
-        start = refine_kinematic(pattern, library.reflections, rotation, beam=beam)
+        turned: Place = replace(best, rotation=rotation)
+        start = climb_kinematic(pattern, library.reflections, rotation, beam=beam)
         if _apart(start, turned, library.crystal) > _ASIDE_DEG:
             start = turned
         if all(_apart(start, fit, library.crystal) > _SAME_DEG for fit in fits):
@@ -123,20 +123,20 @@ def half_turns(fit: Fit, crystal: Crystal) -> list[Array]:
     return [HALF_TURN @ fit.rotation, fit.rotation @ (2 * np.outer(axis, axis) - np.eye(3))]
 
 
-def _dynamical(pattern: Pattern, library: Library, fit: Fit, beam: Beam) -> Fit:
+def _dynamical(pattern: Pattern, library: Library, place: Place, beam: Beam) -> Fit:
     assert library.scattering is not None
-    return refine_dynamical(pattern, library.reflections, library.scattering, fit, beam=beam)
+    return refine_dynamical(pattern, library.reflections, library.scattering, place, beam=beam)
 
 
-def _apart(first: Fit, second: Fit, crystal: Crystal) -> float:
+def _apart(first: Place, second: Place, crystal: Crystal) -> float:
     trace = largest_trace(first.rotation, second.rotation, crystal.rotations)
     return math.degrees(math.acos(min(max((trace - 1) / 2, -1.0), 1.0)))
 
 
-def _distinct(fits: Sequence[Fit], crystal: Crystal) -> list[Fit]:
+def _distinct(places: Sequence[Place], crystal: Crystal) -> list[Place]:
     """Keep the first of those that are the same within `_SAME_DEG`."""
-    kept: list[Fit] = []
-    for fit in fits:
-        if all(_apart(fit, other, crystal) > _SAME_DEG for other in kept):
-            kept.append(fit)
+    kept: list[Place] = []
+    for place in places:
+        if all(_apart(place, other, crystal) > _SAME_DEG for other in kept):
+            kept.append(place)
     return kept

@@ -11,15 +11,14 @@ from clustem.crystallography import _agreement_kernels as agreements
 from clustem.crystallography import _dynamical_kernels as kernels
 from clustem.crystallography import _geometry_kernels as geometry
 from clustem.crystallography.pattern import Pattern
-from clustem.crystallography.refining import LAST_RADIUS, STIFFNESS, Beam, Fit, gather
+from clustem.crystallography.refining import LAST_RADIUS, STIFFNESS, Beam, Fit, Place, gather
 from clustem.crystallography.scattering import Scattering
 from clustem.crystallography.spots import Beams, Pairing, fit_plane, hexagonal
 from clustem.crystallography.structure_factors import Reflections
 
 Array = NDArray[np.float64]
 
-_SLICE = 2.0  # Å; thinner slices change no intensity by more than a hundredth
-_COARSE = 4.0  # Å; of those in the search for the best tilt
+_SLICE = 2.0  # Å; thinner slices change no intensity by more than a hundredth; twice that in the search for a tilt
 _THICKNESS = 8.0, 120.0  # Å, of crystals
 _MARGIN = 30.0  # Å more than the best thickness that are looked at in the end
 _MOST_BEAMS = 40
@@ -37,7 +36,7 @@ _NEIGHBOURS = np.hypot(*(_TILTS[:, None] - _TILTS).transpose(2, 0, 1)) < 1.1 * _
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class _Place:
+class _Summit:
     """An orientation that was climbed to: intensities (N,), agreement, thickness in Å, minus the curvature (3, 3)."""
 
     rotation: Array
@@ -69,42 +68,43 @@ class _Slices:
         )
         return values
 
-    def climb(self, rotation: Array, most: float, rounds: int, peaks: kernels.Peaks) -> _Place:
+    def climb(self, rotation: Array, most: float, rounds: int, peaks: kernels.Peaks) -> _Summit:
         """Tilt to the best agreement, with a thickness of at most so many Å."""
         matrix, bright, best, curvature = rotation.copy(), np.zeros(len(self.g)), np.zeros(2), np.zeros((3, 3))
         light, beam = (self.matrix, self.g), (self.wavelength, self.thickness, self.until(most))
         kernels.climb(*light, matrix, *beam, rounds, _LONGEST, peaks, bright, best, curvature)
-        return _Place(matrix, bright, float(best[0]), self.thickness * (best[1] + 1), curvature)
+        return _Summit(matrix, bright, float(best[0]), self.thickness * (best[1] + 1), curvature)
 
 
 def refine_dynamical(
-    pattern: Pattern, reflections: Reflections, scattering: Scattering, start: Fit, *, beam: Beam
+    pattern: Pattern, reflections: Reflections, scattering: Scattering, start: Place, *, beam: Beam
 ) -> Fit:
     """Fit tilts and thickness, up to 12 nm, once more, with beams that scatter into each other.
 
     There may be several local optima, so that tilts within 1.1° are looked at first, and again around what is found if
     that is another half of a degree away.
     """
-    fit = start
-    for hop in range(_HOPS):
-        next_fit = _hop(pattern, reflections, scattering, fit, beam)
-        if hop > 0 and next_fit.score <= fit.score:
-            break
-        way = float(np.arccos(np.clip(next_fit.rotation[2] @ fit.rotation[2], -1, 1)))
-        fit = next_fit
+    fit, way = _hop(pattern, reflections, scattering, start, beam)
+    for _ in range(_HOPS - 1):
         if way < _FAR:
             break
+        next_fit, way = _hop(pattern, reflections, scattering, fit, beam)
+        if next_fit.score <= fit.score:
+            break
+        fit = next_fit
     return fit
 
 
-def _hop(pattern: Pattern, reflections: Reflections, scattering: Scattering, start: Fit, beam: Beam) -> Fit:
+def _hop(
+    pattern: Pattern, reflections: Reflections, scattering: Scattering, start: Place, beam: Beam
+) -> tuple[Fit, float]:
+    """Return the best fit near a start, and how far it is from there in radians."""
     beams = Beams.near(
         reflections, start.rotation, beam.wavelength, reach=_REACH, length=_LENGTH, most=_MOST_BEAMS - 1
     ).with_incident()
-    fine, coarse = (
-        _Slices(scattering.slice_matrix(beams.hkl, thickness), beams.g, beam.wavelength, thickness)
-        for thickness in (_SLICE, _COARSE)
-    )
+    single = scattering.slice_matrix(beams.hkl, _SLICE)
+    fine = _Slices(single, beams.g, beam.wavelength, _SLICE)
+    coarse = _Slices(single @ single, beams.g, beam.wavelength, 2 * _SLICE)
     pairing = Pairing.of(pattern, beams.g, start.rotation, start.strain, radius=LAST_RADIUS)
     peaks = _peaks(pattern, pairing)
     values = coarse.look_around(start.rotation, _TILTS, peaks)
@@ -122,8 +122,9 @@ def _hop(pattern: Pattern, reflections: Reflections, scattering: Scattering, sta
     last = fine.climb(matrix, best.thickness + _MARGIN, _ROUNDS[1], _peaks(pattern, pairing))
     covariance = np.zeros((2, 2))
     agreements.spread_of_tilt(last.agreement, len(pattern.g), last.curvature, covariance)
-    rotation, thickness = last.rotation, last.thickness
-    return gather(pattern, beams, pairing, last.bright, rotation, thickness, strain, last.agreement, covariance)
+    place = Place(last.rotation, last.thickness, strain, last.agreement, covariance)
+    way = float(np.arccos(np.clip(last.rotation[2] @ start.rotation[2], -1, 1)))
+    return gather(place, beams, pairing, last.bright, peaks=len(pattern.g)), way
 
 
 def _peaks(pattern: Pattern, pairing: Pairing) -> kernels.Peaks:

@@ -8,21 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from clustem.crystallography import _misfit_kernels as kernels
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.refining import Fit
 
 Array = NDArray[np.float64]
 
-_MODEL_ERRORS = (0.15, 0.6)  # least and largest relative error of a computed amplitude: thickness, bending, mixtures
 _AS_MUCH = 0.9  # candidates that have a spot for so much of what the best one has, show how good the model is
-_FLOOR_ERROR = 0.3  # error of any amplitude in units of the faintest that is found: weak peaks may be of other origin
-_FREEDOM = 4.0  # of Student's t: single peaks may be far off
-_DEPENDENT = 3.0  # times the variance of what a model is off by: unlike counts, that is alike for many peaks
 _STRAIN = 0.015  # strains are expected to be about as large
-_ROUNDS = 5
 
 
-def misfit(pattern: Pattern, fit: Fit, model_error: float = _MODEL_ERRORS[0]) -> float:
+def misfit(pattern: Pattern, fit: Fit, model_error: float = kernels.LEAST_MODEL_ERROR) -> float:
     """Twice the negative logarithm of the likelihood of the peaks, up to a constant; 0 is perfect.
 
     Amplitudes have the errors of the counts, which are independent, and a share of themselves and of the faintest that
@@ -30,20 +26,12 @@ def misfit(pattern: Pattern, fit: Fit, model_error: float = _MODEL_ERRORS[0]) ->
     than the faintest but have no peak count too, and so do the distances of peaks from their spots, and strains. All
     but the strains may be far off now and then (Student's t).
     """
-    measured, model, floor = pattern.amplitude, np.sqrt(fit.expected), np.sqrt(pattern.floor)
-    missing = np.sqrt(fit.missing)
-    counting = pattern.intensity_error**2 / (4 * np.maximum(pattern.intensity, 1e-30))
-    scale = float(measured @ model) / max(float(model @ model), 1e-30)
-    for _ in range(_ROUNDS):
-        variance = _variance(measured, scale * model, floor, model_error) + counting
-        weight = 1 / (variance + (measured - scale * model) ** 2 / _FREEDOM)
-        scale = float((weight * measured) @ model) / max(float((weight * model) @ model), 1e-30)
-    variance = _variance(measured, scale * model, floor, model_error) + counting
-    over = np.maximum(0.0, scale * missing - floor) ** 2 / _variance(
-        scale * missing, scale * missing, floor, model_error
-    )
-    squares = np.concatenate([(measured - scale * model) ** 2 / variance, over, _offsets(pattern, fit) / _DEPENDENT])
-    return _robust(squares) + float(((fit.strain / _STRAIN) ** 2).sum()) / _DEPENDENT
+    model, floor, counting = np.sqrt(fit.expected), float(np.sqrt(pattern.floor)), _counting(pattern)
+    scale = float(kernels.best_scale(pattern.amplitude, model, counting, floor, model_error))
+    missing = scale * np.sqrt(fit.missing)
+    amplitudes = kernels.disagreement(pattern.amplitude, scale * model, missing, counting, floor, model_error)
+    places = kernels.robust_sum(_offsets(pattern, fit) / kernels.DEPENDENT)
+    return float(amplitudes + places + ((fit.strain / _STRAIN) ** 2).sum() / kernels.DEPENDENT)
 
 
 def model_error(pattern: Pattern, fits: Sequence[Fit]) -> float:
@@ -52,31 +40,25 @@ def model_error(pattern: Pattern, fits: Sequence[Fit]) -> float:
     It is small for thin and even crystals, and large for thick, bent or precessed ones, where intensities say less.
     """
     if not fits:
-        return _MODEL_ERRORS[0]
+        return kernels.LEAST_MODEL_ERROR
     placed = np.array([pattern.amplitude[fit.expected > 0].sum() for fit in fits])
-    errors = [_relative_error(pattern, fits[i]) for i in np.flatnonzero(placed >= _AS_MUCH * placed.max()).tolist()]
-    return float(np.clip(min(errors), *_MODEL_ERRORS))
-
-
-def _relative_error(pattern: Pattern, fit: Fit) -> float:
-    """Return the median relative difference of amplitudes, as a standard deviation, of the brighter half of peaks."""
-    paired = np.flatnonzero(fit.expected > 0)
-    bright = paired[np.argsort(-pattern.amplitude[paired], kind="stable")[: max(4, len(paired) // 2)]]
-    ratio = pattern.amplitude[bright] / np.sqrt(fit.expected[bright])
-    return float(1.48 * np.median(np.abs(np.log(ratio / np.median(ratio))))) if bright.size else _MODEL_ERRORS[0]
+    most = [fit for fit, amplitude in zip(fits, placed, strict=True) if amplitude >= _AS_MUCH * placed.max()]
+    least = min(float(kernels.relative_error(pattern.amplitude, np.sqrt(fit.expected))) for fit in most)
+    return min(max(least, kernels.LEAST_MODEL_ERROR), kernels.LARGEST_MODEL_ERROR)
 
 
 def misfit_of_nothing(pattern: Pattern) -> float:
     """Return the misfit of a crystal that scatters nothing."""
-    counting = pattern.intensity_error**2 / (4 * np.maximum(pattern.intensity, 1e-30))
-    variance = (
-        _variance(pattern.amplitude, np.zeros(len(pattern.g)), np.sqrt(pattern.floor), _MODEL_ERRORS[0]) + counting
-    )
-    return _robust(pattern.intensity / variance)
+    nothing, floor = np.zeros(len(pattern.g)), float(np.sqrt(pattern.floor))
+    counting = _counting(pattern)
+    error = kernels.LEAST_MODEL_ERROR
+    return float(kernels.disagreement(pattern.amplitude, nothing, np.zeros(0), counting, floor, error))
 
 
-def _robust(squares: Array) -> float:
-    return float(_FREEDOM * np.log1p(squares / _FREEDOM).sum())
+def _counting(pattern: Pattern) -> Array:
+    """Return the variance (n,) of amplitudes from that of the counts."""
+    variance: Array = pattern.intensity_error**2 / (4 * np.maximum(pattern.intensity, 1e-30))
+    return variance
 
 
 def _offsets(pattern: Pattern, fit: Fit) -> Array:
@@ -86,12 +68,6 @@ def _offsets(pattern: Pattern, fit: Fit) -> Array:
     strained = fit.spots[paired] @ (np.eye(2) - np.array([[xx, xy], [xy, yy]]))
     squares: Array = ((pattern.g[paired] - strained) ** 2).sum(axis=1) * pattern.precision[paired]
     return squares
-
-
-def _variance(measured: Array, model: Array, floor: float, model_error: float) -> Array:
-    """Return the variance of amplitudes; where next to nothing is expected, the model cannot be off by much."""
-    relative = np.where(model > 0.5 * floor, model_error, _MODEL_ERRORS[0])
-    return _DEPENDENT * ((_FLOOR_ERROR * floor) ** 2 + (relative * np.maximum(measured, model)) ** 2) + 1e-30
 
 
 def probabilities(misfits: Array, peaks: int) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clustem.crystallography import _dynamical_kernels as kernels
 from clustem.crystallography.crystals import Crystal
 from clustem.crystallography.structure_factors import Reflections, structure_factors
 
@@ -44,11 +45,8 @@ class Scattering:
 
     def slice_matrix(self, hkl: NDArray[np.int64], thickness: float) -> NDArray[np.complex64]:
         """Return the matrix (N, N) that a slice of `thickness` Å is for beams (N, 3): exp(iπ t U / K)."""
-        most = self.coefficients.shape[0] // 2
-        difference = hkl[:, None] - hkl[None]
-        known = (np.abs(difference) <= most).all(axis=-1)
-        place = np.clip(difference, -most, most) + most
-        interaction = np.where(known, self.coefficients[tuple(np.moveaxis(place, -1, 0))], 0)
+        interaction = np.empty((len(hkl), len(hkl)), np.complex128)
+        kernels.interact(hkl, self.coefficients, interaction)
         generator = (1j * np.pi * thickness * self.wavelength * interaction).astype(np.complex64)
         matrix: NDArray[np.complex64] = np.eye(len(hkl), dtype=np.complex64) + generator
         term, order = generator, 1
