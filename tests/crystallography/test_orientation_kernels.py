@@ -45,15 +45,35 @@ def test_zones_are_correlated_at_all_azimuths_and_mirrored(compiled: bool, turns
     rows = np.tile((np.cos(away / 2) ** 60).sum(axis=1), 2).astype(np.float32)
     shell, column = random.integers(0, 3, 5).astype(np.int32), random.integers(0, turns, 5).astype(np.int32)
     weight = random.random(5).astype(np.float32)
-    scores, angles = np.empty((1, 2, 2), np.float32), np.empty((1, 2, 2), np.int64)
-    correlate = plain(matching.correlate_zones, compiled)
-    correlate(rows, np.array([0, 5]), shell, column, weight, 6, scores, angles)  # type: ignore[operator]
-    for mirror, sign in enumerate((1, -1)):
-        total = sum(w * np.roll(rows[s, :turns], -sign * c) for s, c, w in zip(shell, column, weight, strict=True))
-        assert angles[0, mirror, 0] == np.argmax(total)
-        np.testing.assert_allclose(scores[0, mirror], total[angles[0, mirror]], rtol=1e-5)
-        gap = abs(angles[0, mirror, 1] - angles[0, mirror, 0])
-        assert min(gap, turns - gap) >= 6
+    parts, first = np.empty(rows.size, np.float32), np.array([0, 3, 5])
+    plain(matching.split_azimuths, compiled)(rows, parts)  # type: ignore[operator]
+    highest, correlate = np.empty((2, 2), np.float32), plain(matching.correlate_zones, compiled)
+    correlate(parts, first, shell, column, weight, turns, highest)  # type: ignore[operator]
+    scores, angles, chosen = np.empty((3, 2), np.float32), np.empty((3, 2), np.int64), np.array([0, 1, 3])
+    find = plain(matching.find_azimuths, compiled)
+    find(rows, parts, first, shell, column, weight, 6, chosen, scores, angles)  # type: ignore[operator]
+    for z, spots in enumerate((slice(0, 3), slice(3, 5))):
+        for mirror, sign in enumerate((1, -1)):
+            each = zip(shell[spots], column[spots], weight[spots], strict=True)
+            total = sum(w * np.roll(rows[s, :turns], -sign * c) for s, c, w in each)
+            assert highest[z, mirror] == pytest.approx(total[:: 2 - turns % 2].max(), rel=1e-5)
+            for row in np.flatnonzero(chosen == 2 * z + mirror):
+                assert angles[row, 0] == np.argmax(total)
+                np.testing.assert_allclose(scores[row], total[angles[row]], rtol=1e-5)
+                gap = abs(angles[row, 1] - angles[row, 0])
+                assert min(gap, turns - gap) >= 6
+
+
+@pytest.mark.parametrize("compiled", BOTH)
+def test_numbers_are_compared_by_their_bits(compiled: bool) -> None:
+    values = np.array([0.5, 3.0, 1e-30, 0.0, 2.5, 3.0], np.float32)
+    bits = values.view(np.int32)
+    largest, place = plain(matching._largest, compiled), plain(matching._place, compiled)
+    assert largest(bits, 0, 6) == bits[1]  # type: ignore[operator]
+    assert largest(bits, 2, 5) == bits[4]  # type: ignore[operator]
+    assert largest(bits, 3, 3) == 0  # type: ignore[operator]
+    assert place(bits, bits[1], 2, 6) == 5  # type: ignore[operator]
+    assert place(bits, bits[1], 2, 5) == -1  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("compiled", BOTH)
@@ -260,3 +280,25 @@ def test_beams_are_strong_near_the_sphere_and_out_of_reach_elsewhere(compiled: b
     inside = (error < 0.5) & (length < 2.0)
     np.testing.assert_allclose(found, np.where(inside, np.sqrt(intensity) / (error + 0.01), -1.0))
     assert 0 < inside.sum() < 40
+
+
+@pytest.mark.parametrize("compiled", BOTH)
+def test_beams_interact_by_the_difference_of_their_indices(compiled: bool) -> None:
+    coefficients = np.arange(27, dtype=complex).reshape(3, 3, 3) + 1j
+    hkl, interaction = np.array([[0, 0, 0], [1, 0, -1], [2, 0, 0]]), np.full((3, 3), np.nan + 0j)
+    plain(dynamical.interact, compiled)(hkl, coefficients, interaction)  # type: ignore[operator]
+    middle, along, back = coefficients[1, 1, 1], coefficients[2, 1, 0], coefficients[0, 1, 2]
+    np.testing.assert_array_equal(
+        interaction, [[middle, back, 0], [along, middle, coefficients[0, 1, 0]], [0, coefficients[2, 1, 2], middle]]
+    )
+
+
+@pytest.mark.parametrize("compiled", BOTH)
+def test_a_peak_is_that_of_its_brightest_beam(compiled: bool) -> None:
+    intensity, partner = np.array([0.2, 0.5, 0.1, 9.0]), np.array([0, 0, 2, -1])
+    hkl, flat = np.arange(12).reshape(4, 3), np.arange(8.0).reshape(4, 2)
+    expected, peak_hkl, peak_flat = np.empty(3), np.empty((3, 3), np.int64), np.empty((3, 2))
+    plain(geometry.collect, compiled)(intensity, partner, hkl, flat, expected, peak_hkl, peak_flat)  # type: ignore[operator]
+    np.testing.assert_allclose(expected, [0.7, 0, 0.1])
+    np.testing.assert_array_equal(peak_hkl, [hkl[1], [0, 0, 0], hkl[2]])
+    np.testing.assert_array_equal(peak_flat, [flat[1], [np.nan, np.nan], flat[2]])

@@ -41,10 +41,10 @@ def interact(hkl: Array, coefficients: Array, interaction: Array) -> None:
     most = coefficients.shape[0] // 2
     for i in range(hkl.shape[0]):
         for j in range(hkl.shape[0]):
-            h, k, l = hkl[i, 0] - hkl[j, 0], hkl[i, 1] - hkl[j, 1], hkl[i, 2] - hkl[j, 2]
+            a, b, c = hkl[i, 0] - hkl[j, 0], hkl[i, 1] - hkl[j, 1], hkl[i, 2] - hkl[j, 2]
             interaction[i, j] = 0.0
-            if max(abs(h), abs(k), abs(l)) <= most:
-                interaction[i, j] = coefficients[h + most, k + most, l + most]
+            if max(abs(a), abs(b), abs(c)) <= most:
+                interaction[i, j] = coefficients[a + most, b + most, c + most]
 
 
 @compiled()

@@ -12,7 +12,6 @@ from clustem.compiling import compiled
 Array = NDArray[Any]
 
 _SPOTS = 4  # that are added at once, so that sums are written less often
-_HOPELESS = 0.4  # share of the best score so far below which azimuths are not worth telling apart
 
 
 @compiled()
@@ -81,97 +80,154 @@ def spread_peaks(radius: Array, angle: Array, weight: Array, shells: Array, widt
         rows[s, turns:] = rows[s, :turns]
 
 
+@compiled()
+def split_azimuths(rows: Array, parts: Array) -> None:
+    """Fill parts (S · stride · length,) with rows (S, 2A): every stride-th azimuth one after the other.
+
+    The stride is 2 if A is even, else 1; length is 2A / stride.
+    """
+    stride = 2 - rows.shape[1] // 2 % 2
+    length = rows.shape[1] // stride
+    for s in range(rows.shape[0]):
+        for j in range(rows.shape[1]):
+            parts[(s * stride + j % stride) * length + j // stride] = rows[s, j]
+
+
+@compiled()
+def _start(column: int, mirror: int, turns: int) -> int:
+    """Return the azimuth, 0 … turns−1, where a spot is looked for first."""
+    return column if mirror == 0 or column == 0 else turns - column
+
+
 @compiled(fastmath=True)
-def largest_in(values: Array, start: int, stop: int) -> Any:
-    """Return the largest of the values (n,) float32 start … stop-1, at least 0."""
-    largest = np.float32(0.0)
+def _correlate(
+    parts: Array,
+    shell: Array,
+    column: Array,
+    weight: Array,
+    spots: tuple[int, int],
+    mirror: int,
+    turns: int,
+    total: Array,
+    begin: Array,
+    factor: Array,
+) -> Any:
+    """Fill total with the scores of every stride-th azimuth of one zone, whose spots are first … stop−1.
+
+    Returns the bits of the largest. begin (4,) uint64 and factor (4,) float32 are places to work in.
+    """
+    first, stop = spots
+    half = 1 - turns % 2
+    length, number = 2 * turns >> half, turns >> half
+    total[:] = 0.0
+    for i in range(first, stop, _SPOTS):
+        for k in range(_SPOTS):
+            spot = min(i + k, stop - 1)
+            start = _start(column[spot], mirror, turns)
+            begin[k] = ((shell[spot] << half) + (start & half)) * length + (start >> half)
+            factor[k] = weight[spot] if i + k < stop else np.float32(0.0)
+        one, two, three, four = begin[0], begin[1], begin[2], begin[3]
+        a, b, c, d = factor[0], factor[1], factor[2], factor[3]
+        for j in range(number):
+            u = np.uint64(j)  # of unsigned numbers none counts from the end, which would keep the loop from being fast
+            total[j] += a * parts[one + u] + b * parts[two + u] + c * parts[three + u] + d * parts[four + u]
+    return _largest(total.view(np.int32), 0, number)
+
+
+@compiled()
+def _largest(bits: Array, start: int, stop: int) -> Any:
+    """Return the largest of bits (n,) int32 start … stop−1.
+
+    Numbers that are not negative are in the order of their bits, and whole numbers are compared several at once.
+    """
+    largest = np.int32(0)
     for j in range(start, stop):
-        largest = max(largest, values[j])
+        value = bits[np.uint64(j)]
+        if value > largest:
+            largest = value
     return largest
 
 
 @compiled()
-def place_in(values: Array, wanted: float, start: int, stop: int) -> int:
-    """Return the first place in start … stop-1 where a value of (n,) is as large as wanted, −1 = none."""
+def _place(bits: Array, wanted: int, start: int, stop: int) -> int:
+    """Return the first place in start … stop−1 where bits (n,) are as large as wanted, −1 = none."""
     for j in range(start, stop):
-        if values[j] >= wanted:
+        if bits[np.uint64(j)] >= wanted:
             return j
     return -1
 
 
-@compiled(fastmath=True)
+@compiled()
 def correlate_zones(
+    parts: Array, first: Array, shell: Array, column: Array, weight: Array, turns: int, highest: Array
+) -> None:
+    """Fill highest (Z, 2) with the largest score of every zone and of its mirror image.
+
+    parts are the peaks by shell and azimuth, see `split_azimuths`, which do not change much from one azimuth to the
+    next. Spots first[z] … first[z+1]−1 belong to zone z: their shell, column (azimuth, 0 … A−1) and weight. The score
+    of azimuth j is Σ weight · rows[shell, column + j]; the mirror image has the columns reversed.
+    """
+    total, bits = np.empty(turns, np.float32), highest.view(np.int32)
+    begin, factor = np.empty(_SPOTS, np.uint64), np.empty(_SPOTS, np.float32)
+    for z in range(first.size - 1):
+        spots = first[z], first[z + 1]
+        for mirror in range(2):
+            bits[z, mirror] = _correlate(parts, shell, column, weight, spots, mirror, turns, total, begin, factor)
+
+
+@compiled()
+def find_azimuths(
     rows: Array,
+    parts: Array,
     first: Array,
     shell: Array,
     column: Array,
     weight: Array,
     apart: int,
+    chosen: Array,
     scores: Array,
     angles: Array,
 ) -> None:
-    """Fill scores and angles (Z, 2, 2) with the two best azimuths of every zone and of its mirror image.
+    """Fill scores and angles (n, 2) with the two best azimuths of some zones.
 
-    rows (S, 2A) float32 are the peaks by shell and azimuth, which do not change much from one to the next. Spots
-    first[z] … first[z+1]−1 belong to zone z: their shell, column (azimuth, 0 … A−1) and weight. The score of azimuth j
-    is Σ weight · rows[shell, column + j]; the mirror image has the columns reversed. The second best is at least
-    `apart` columns from the best. Every second azimuth is looked at, and those next to the two best. Zones that score
-    far less than one before them get 0.
+    chosen (n,) is twice the number of each, + 1 for its mirror image. The second best is at least `apart` columns
+    from the best. Every second azimuth is looked at, and those next to the two best.
     """
     turns = rows.shape[1] // 2
-    half = 1 if turns % 2 == 0 else 0
-    stride = 1 << half
-    part = np.empty((rows.shape[0] * stride, 2 * turns // stride), np.float32)
-    for s in range(rows.shape[0]):
-        for j in range(2 * turns):
-            part[s * stride + j % stride, j // stride] = rows[s, j]
-    begin, line, factor = np.empty(_SPOTS, np.int64), np.empty(_SPOTS, np.int64), np.empty(_SPOTS, np.float32)
+    stride = 2 - turns % 2
     number, gap = turns // stride, -(-apart // stride) + stride - 1
-    total, top = np.empty(number, np.float32), np.float32(0.0)
-    for z in range(first.size - 1):
-        for mirror in range(2):
-            total[:] = 0.0
-            for i in range(first[z], first[z + 1], _SPOTS):
-                some = min(_SPOTS, first[z + 1] - i)
-                for k in range(_SPOTS):
-                    spot = i + min(k, some - 1)
-                    start = column[spot] if mirror == 0 or column[spot] == 0 else turns - column[spot]
-                    begin[k], line[k] = start >> half, (shell[spot] << half) + (start & half)
-                    factor[k] = weight[spot] if k < some else np.float32(0.0)
-                one, two = part[line[0], begin[0] : begin[0] + number], part[line[1], begin[1] : begin[1] + number]
-                three, four = part[line[2], begin[2] : begin[2] + number], part[line[3], begin[3] : begin[3] + number]
-                a, b, c, d = factor[0], factor[1], factor[2], factor[3]
-                for j in range(number):
-                    total[j] += a * one[j] + b * two[j] + c * three[j] + d * four[j]
-            highest = largest_in(total, 0, number)
-            top = max(top, highest)
-            if highest < _HOPELESS * top:
-                scores[z, mirror, :], angles[z, mirror, :] = 0.0, 0
-                continue
-            best = place_in(total, highest, 0, number)
-            start, stop = best + gap, best + number - gap + 1  # which may go on at 0
-            edge, before, after = min(stop, number), max(start - number, 0), stop - number
-            second = max(largest_in(total, start, edge), largest_in(total, before, after))
-            other = place_in(total, second, start, edge)
-            if other < 0:
-                other = place_in(total, second, before, after)
-            for n, place in enumerate((best, other)):
-                angles[z, mirror, n], scores[z, mirror, n] = stride * place, total[place]
-                for side in range(-1, 2, 2) if stride == 2 else range(0):
-                    turn = (stride * place + side) % turns
-                    value = np.float32(0.0)
-                    for i in range(first[z], first[z + 1]):
-                        start = column[i] if mirror == 0 or column[i] == 0 else turns - column[i]
-                        value += weight[i] * rows[shell[i], start + turn]
-                    if value > scores[z, mirror, n]:
-                        angles[z, mirror, n], scores[z, mirror, n] = turn, value
+    total = np.empty(turns, np.float32)
+    bits, begin, factor = total.view(np.int32), np.empty(_SPOTS, np.uint64), np.empty(_SPOTS, np.float32)
+    for c in range(chosen.size):
+        z, mirror = chosen[c] // 2, chosen[c] % 2
+        spots = first[z], first[z + 1]
+        highest = _correlate(parts, shell, column, weight, spots, mirror, turns, total, begin, factor)
+        best = _place(bits, highest, 0, number)
+        start, stop = best + gap, best + number - gap + 1  # which may go on at 0
+        edge, before, after = min(stop, number), max(start - number, 0), stop - number
+        second = max(_largest(bits, start, edge), _largest(bits, before, after))
+        other = _place(bits, second, start, edge)
+        if other < 0:
+            other = _place(bits, second, before, after)
+        for n, place in enumerate((best, other)):
+            angles[c, n], scores[c, n] = stride * place, total[place]
+            for side in range(-1, 2, 2) if stride == 2 else range(0):
+                turn = (stride * place + side) % turns
+                value = np.float32(0.0)
+                for i in range(first[z], first[z + 1]):
+                    value += weight[i] * rows[shell[i], _start(column[i], mirror, turns) + turn]
+                if value > scores[c, n]:
+                    angles[c, n], scores[c, n] = turn, value
 
 
 @compiled()
 def largest_trace(one: Array, other: Array, rotations: Array) -> float:
     """Return the largest trace of the misorientation of two matrices (3, 3) under rotations (r, 3, 3)."""
-    relative = one.T @ other
-    largest = -1.0
+    relative, largest = np.zeros((3, 3)), -1.0
+    for a in range(3):
+        for b in range(3):
+            for c in range(3):
+                relative[a, b] += one[c, a] * other[c, b]
     for r in range(rotations.shape[0]):
         trace = 0.0
         for a in range(3):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.crystallography._matching_kernels import choose_distinct, correlate_zones, expect_spots, spread_peaks
+from clustem.crystallography import _matching_kernels as kernels
 from clustem.crystallography.crystals import Crystal
 from clustem.crystallography.rotations import MIRROR_PARTNER
 from clustem.crystallography.structure_factors import Reflections
@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 
 _SAME_SHELL = 0.01  # 1/Å; reflections whose lengths differ by less share a shell, well below the width of a peak
 _MOST_SPOTS = 48  # the strongest spots of a zone say where it is; more only cost time
+_LOOKED_AT = 40  # best zones per orientation that is wanted, of which the azimuths are found
 _SECOND_DEG = 15.0  # the second azimuth of a zone must differ from the first by more than the width of a peak
 
 
@@ -73,7 +74,9 @@ def make_templates(
     spot, column = np.empty((len(frames), most), np.int64), np.empty((len(frames), most), np.int32)
     weight, number = np.empty((len(frames), most), np.float32), np.empty(len(frames), np.int64)
     width = relrod / np.sqrt(power_intensity) if power_intensity > 0 else np.inf
-    expect_spots(frames, reflections.g, strength, wavelength, width, 3 * relrod, turns, spot, column, weight, number)
+    kernels.expect_spots(
+        frames, reflections.g, strength, wavelength, width, 3 * relrod, turns, spot, column, weight, number
+    )
     used = np.arange(most) < number[:, None]
     first = np.concatenate([[0], np.cumsum(number)])
     return Templates(
@@ -110,22 +113,31 @@ def match_pattern(
     weight = np.maximum(intensity, 0.0) ** power_intensity
     weight /= max(float(np.linalg.norm(weight)), 1e-300)
     rows = np.empty((templates.shells.size, 2 * templates.turns), np.float32)
-    spread_peaks(np.hypot(g[:, 0], g[:, 1]), np.arctan2(g[:, 1], g[:, 0]), weight, templates.shells, width, rows)
-    zones = len(templates.frames)
-    scores, angles = np.empty((zones, 2, 2), np.float32), np.empty((zones, 2, 2), np.int64)
+    kernels.spread_peaks(
+        np.hypot(g[:, 0], g[:, 1]), np.arctan2(g[:, 1], g[:, 0]), weight, templates.shells, width, rows
+    )
+    parts = np.empty(rows.size, np.float32)
+    kernels.split_azimuths(rows, parts)
+    spots = templates.first, templates.shell, templates.column, templates.weight
+    highest = np.empty((len(templates.frames), 2), np.float32)
+    kernels.correlate_zones(parts, *spots, templates.turns, highest)
+    looked_at = min(_LOOKED_AT * most, highest.size)
+    zones = np.sort(np.argpartition(-highest.ravel(), looked_at - 1)[:looked_at])
+    scores, angles = np.empty((zones.size, 2), np.float32), np.empty((zones.size, 2), np.int64)
     apart = round(_SECOND_DEG / 360 * templates.turns)
-    correlate_zones(rows, templates.first, templates.shell, templates.column, templates.weight, apart, scores, angles)
-    order = np.argsort(-scores.ravel(), kind="stable")[: 40 * most]
-    matrices = _orientations(order, angles.ravel()[order], templates)
+    kernels.find_azimuths(rows, parts, *spots, apart, zones, scores, angles)
+    order = np.argsort(-scores.ravel(), kind="stable")[:looked_at]
+    matrices = _orientations(zones[order // 2], angles.ravel()[order], templates)
     chosen = np.empty(most, np.int64)
-    number = choose_distinct(matrices, templates.crystal.rotations, 1 + 2 * np.cos(np.deg2rad(apart_deg)), chosen)
+    cosine = 1 + 2 * np.cos(np.deg2rad(apart_deg))
+    number = kernels.choose_distinct(matrices, templates.crystal.rotations, cosine, chosen)
     chosen = chosen[:number]
     return matrices[chosen], scores.ravel()[order][chosen].astype(np.float64)
 
 
 def _orientations(place: NDArray[np.int64], column: NDArray[np.int64], templates: Templates) -> Array:
-    """Return the orientations (n, 3, 3) at flat places of (Z, 2, 2) with their azimuths."""
-    zone, mirror = place // 4, place // 2 % 2
+    """Return the orientations (n, 3, 3) of zones, twice their number, + 1 = mirrored, with their azimuths."""
+    zone, mirror = place // 2, place % 2
     turn = column * (2 * np.pi / templates.turns)
     about_beam = np.zeros((place.size, 3, 3))
     about_beam[:, 0, 0] = about_beam[:, 1, 1] = np.cos(turn)
