@@ -95,3 +95,22 @@ def test_only_large_dark_blocks_are_out_of_reach():
     assert reached[11:].all()
     assert reached_pixels(averages, np.zeros((30, 30), bool)).all(), "nothing beside it tells"
     assert reached_pixels(averages_of(patterns * 1e-4, positions=1), np.ones((30, 30), bool)).all(), "by accident"
+
+
+def test_what_lies_between_disks_is_within_reach():
+    """Where there is no background, all is dark but the disks; a beam stop is told by the background that it takes."""
+    random, y = np.random.default_rng(0), np.mgrid[:96, :96]
+    patterns = np.zeros((8, 96, 96))
+    for pattern in patterns:
+        for centre in random.uniform(6, 90, (12, 2)):
+            pattern[np.hypot(*(y - centre[:, None, None])) < 4] = 9
+    everywhere = np.ones((96, 96), bool)
+    for number in (1, 2, 8):
+        assert reached_pixels(averages_of(patterns[:number]), everywhere).all()
+    patterns += random.poisson(0.1, patterns.shape)
+    patterns[:, 40:60, :50] = 0
+    reached = reached_pixels(averages_of(patterns), everywhere)
+    assert not reached[40:60, :50].any()
+    assert reached.sum() > everywhere.sum() - 22 * 52
+    limited = np.where(np.hypot(*(y - 47.5)) < 40, 9.0, 0.0)[None]  # by an aperture: not a disk between others
+    assert not reached_pixels(averages_of(limited), everywhere)[0, 0]

@@ -19,6 +19,8 @@ _SMOOTHING = 1.0  # px, of the mean that the noise is taken from
 _LEAST_COUNTS = 0.02  # electrons that are expected in a pixel of all positions together, at least
 _DARK_BLOCK = 5  # px
 _LIT = 1.0  # electron per pixel, all averages together; a block of 25 of them is not dark by accident
+_DISK = 3  # px; smaller groups of electrons may be noise
+_STRAY = 0.01  # share of the pixels between disks that have electrons, below which there is no background
 _SAME = 1e-6  # of the brightest pixel: rounding
 
 
@@ -73,9 +75,13 @@ def reached_pixels(averages: Averages, beside: NDArray[np.bool_]) -> NDArray[np.
     """Return the detector pixels (k_y, k_x) that electrons reach.
 
     Not reached are regions, at least 5 px wide, without an electron in any average, if around them, not counting
-    where `beside` (k_y, k_x) is false, such as the direct beam, there are so many that it is no accident.
+    where `beside` (k_y, k_x) is false, such as the direct beam, there are so many that it is no accident. Where most
+    averages have nothing but disks, as without a background, all is reached.
     """
     shape = averages.patterns.shape[1:]
+    alone = [_has_disks_only(pattern) for pattern in averages.patterns]
+    if 2 * sum(alone) > len(alone):
+        return np.ones(shape, bool)
     total = np.tensordot(averages.positions, averages.patterns, axes=1) if len(averages.patterns) else np.zeros(shape)
     blocks, number = label(binary_opening(total == 0, np.ones((_DARK_BLOCK, _DARK_BLOCK))))
     reached = np.ones(shape, bool)
@@ -85,3 +91,12 @@ def reached_pixels(averages: Averages, beside: NDArray[np.bool_]) -> NDArray[np.
         if around.any() and total[around].mean() > _LIT:
             reached &= ~dark
     return reached
+
+
+def _has_disks_only(pattern: NDArray[np.floating]) -> bool:
+    """Return whether a pattern (k_y, k_x) has several disks, none as large as all others, and nothing between them."""
+    lit = pattern > 0
+    disks = binary_opening(lit, np.ones((_DISK, _DISK)))
+    sizes = np.bincount(label(disks)[0].ravel(), minlength=2)[1:]
+    between = lit & ~binary_dilation(disks)
+    return bool(2 * sizes.max() < sizes.sum() and between.sum() < _STRAY * (~lit).sum())
