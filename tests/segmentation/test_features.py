@@ -9,7 +9,6 @@ from clustem.passes import column_parts, execution
 from clustem.scan import Scan
 from clustem.segmentation import features
 from clustem.segmentation._feature_kernels import (
-    add_line,
     add_products,
     add_steps,
     add_tiles,
@@ -77,13 +76,9 @@ def test_kernel_of_bins_line_by_line(kernel, step, move):
 
 
 def test_kernels_of_lines():
-    for add, steps, products in (
-        (add_line, add_steps, add_products),
-        (k.py_func for k in (add_line, add_steps, add_products)),
-    ):
-        line, row, out = np.ones(6, np.float32), np.empty(2, np.float32), np.full(2, np.nan, np.float32)
-        add(np.arange(6, dtype=np.uint8), np.float32(1), np.float32(2), line)
-        assert line.tolist() == [-1, 1, 3, 5, 7, 9]
+    line = np.array([-1, 1, 3, 5, 7, 9], np.float32)
+    for steps, products in ((add_steps, add_products), (k.py_func for k in (add_steps, add_products))):
+        row, out = np.empty(2, np.float32), np.full(2, np.nan, np.float32)
         steps(line, 3, row)
         assert row.tolist() == [3, 21]
         products(row, np.array([[1, 2], [0, 1]], np.float32), out)

@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 from clustem.segmentation._region_kernels import (
     SIMILARITY,
     WARD,
-    comes_before,
     cost_of,
     drop_changed,
     drop_first,
     join_regions,
+    move_entry,
+    precedes,
     push_entry,
     similarity_of,
-    swap_entries,
     ward_cost,
 )
 from clustem.segmentation._tree_kernels import root_of
@@ -91,8 +91,8 @@ def test_the_cost_of_both_kinds(kernel):
 
 @pytest.mark.parametrize("plain", [False, True])
 def test_the_heap_gives_costs_in_order_and_equal_ones_by_region(plain):
-    push, drop, before, swap = (
-        kernel.py_func if plain else kernel for kernel in (push_entry, drop_first, comes_before, swap_entries)
+    push, drop, before, move = (
+        kernel.py_func if plain else kernel for kernel in (push_entry, drop_first, precedes, move_entry)
     )
     generator = np.random.default_rng(0)
     entries = [(float(generator.integers(5)), *generator.permutation(9)[:2].tolist()) for _ in range(40)]
@@ -104,9 +104,14 @@ def test_the_heap_gives_costs_in_order_and_equal_ones_by_region(plain):
         found.append((costs[0], *pairs[0].tolist()))
         drop(costs, pairs, size)
     assert found == sorted((cost, min(a, b), max(a, b), 10 + a + b) for cost, a, b in entries)
-    swap(costs, pairs, 0, 39)
-    assert before(np.array([1.0, 2.0]), pairs, 0, 1)
-    assert not before(np.array([2.0, 1.0]), pairs, 0, 1)
+    move(costs, pairs, 5, 39)
+    assert (costs[39], *pairs[39]) == (costs[5], *pairs[5])
+    costs[0], pairs[0] = 1.0, (3, 7, 0)
+    assert before(0.5, 8, 9, costs, pairs, 0)
+    assert before(1.0, 2, 9, costs, pairs, 0)
+    assert before(1.0, 3, 6, costs, pairs, 0)
+    assert not before(1.0, 3, 7, costs, pairs, 0)
+    assert not before(2.0, 0, 1, costs, pairs, 0)
 
 
 @pytest.mark.parametrize("plain", [False, True])

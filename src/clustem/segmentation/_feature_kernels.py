@@ -111,15 +111,10 @@ def bin_patterns(
         for row in range(binned.shape[1]):
             line[:] = 0.0
             for y in range(max(0, row * step + dy), min(height, (row + 1) * step + dy, height + dy)):
-                add_line(patterns[n, y, start:stop], shift, factor, line[start - dx : stop - dx])
+                for x in range(start, stop):
+                    # views of lines, and numbers that may count from the end, would take as long as the sums
+                    line[np.uint64(x - dx)] += (np.float32(patterns[n, y, np.uint64(x)]) - shift) * factor
             add_steps(line, step, binned[n, row])
-
-
-@compiled()
-def add_line(values: Array, offset: float, scale: float, line: Array) -> None:
-    """Add scale · (values (n,) − offset) to line (n,) float32."""
-    for x in range(values.size):
-        line[x] += (np.float32(values[x]) - offset) * scale
 
 
 @compiled()

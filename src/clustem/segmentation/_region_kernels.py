@@ -48,50 +48,54 @@ def cost_of(sums: Array, counts: Array, noise: Array, a: int, b: int, kind: int)
 
 
 @compiled()
-def comes_before(costs: Array, pairs: Array, m: int, n: int) -> Any:
-    """Whether entry m of a heap comes before entry n: by cost, then by the regions it joins."""
-    if costs[m] != costs[n]:
-        return costs[m] < costs[n]
-    return pairs[m, 0] < pairs[n, 0] or (pairs[m, 0] == pairs[n, 0] and pairs[m, 1] < pairs[n, 1])
+def precedes(cost: float, a: int, b: int, costs: Array, pairs: Array, n: int) -> Any:
+    """Whether a cost of joining regions a and b comes before entry n of a heap: by cost, then by the regions."""
+    if cost != costs[n]:
+        return cost < costs[n]
+    return a < pairs[n, 0] or (a == pairs[n, 0] and b < pairs[n, 1])
 
 
 @compiled()
-def swap_entries(costs: Array, pairs: Array, m: int, n: int) -> None:
-    """Exchange two entries of a heap."""
-    costs[m], costs[n] = costs[n], costs[m]
-    for k in range(3):
-        pairs[m, k], pairs[n, k] = pairs[n, k], pairs[m, k]
+def move_entry(costs: Array, pairs: Array, m: int, n: int) -> None:
+    """Copy entry m of a heap to place n."""
+    costs[n], pairs[n, 0], pairs[n, 1], pairs[n, 2] = costs[m], pairs[m, 0], pairs[m, 1], pairs[m, 2]
 
 
 @compiled()
-def push_entry(costs: Array, pairs: Array, size: int, cost: float, a: int, b: int, time: int) -> None:
-    """Add to a heap of size entries, costs (n,) and pairs (n, 3) of regions, the lower first, and times."""
-    costs[size] = cost
-    pairs[size, 0], pairs[size, 1], pairs[size, 2] = min(a, b), max(a, b), time
-    n = size
-    while n > 0 and comes_before(costs, pairs, n, (n - 1) // 2):
-        swap_entries(costs, pairs, n, (n - 1) // 2)
+def push_entry(costs: Array, pairs: Array, n: int, cost: float, a: int, b: int, time: int, top: int = 0) -> None:
+    """Put an entry into the gap n of a heap, costs (n,) and pairs (n, 3) of regions, the lower first, and times.
+
+    It rises as far as it comes before others, not above `top`. The gap may be the place after the last entry.
+    """
+    low, high = min(a, b), max(a, b)
+    while n > top and precedes(cost, low, high, costs, pairs, (n - 1) // 2):
+        move_entry(costs, pairs, (n - 1) // 2, n)
         n = (n - 1) // 2
+    costs[n], pairs[n, 0], pairs[n, 1], pairs[n, 2] = cost, low, high, time
 
 
 @compiled()
-def sink_entry(costs: Array, pairs: Array, n: int, size: int) -> None:
-    """Move entry n of a heap of size entries down to where those below come after it."""
+def sink_entry(costs: Array, pairs: Array, m: int, n: int, size: int) -> None:
+    """Put what entry m is into place n of a heap of size entries, or below, where it belongs.
+
+    The gap goes down to the end first, where it mostly belongs (I. Wegener, doi 10.1016/0304-3975(93)90364-Y).
+    """
+    cost, a, b, time, top = costs[m], pairs[m, 0], pairs[m, 1], pairs[m, 2], n
     while 2 * n + 1 < size:
-        m = 2 * n + 1
-        if m + 1 < size and comes_before(costs, pairs, m + 1, m):
-            m += 1
-        if not comes_before(costs, pairs, m, n):
-            return
-        swap_entries(costs, pairs, m, n)
-        n = m
+        child = 2 * n + 1
+        if child + 1 < size and precedes(
+            costs[child + 1], pairs[child + 1, 0], pairs[child + 1, 1], costs, pairs, child
+        ):
+            child += 1
+        move_entry(costs, pairs, child, n)
+        n = child
+    push_entry(costs, pairs, n, cost, a, b, time, top)
 
 
 @compiled()
 def drop_first(costs: Array, pairs: Array, size: int) -> None:
     """Take the first entry out of a heap of size entries."""
-    swap_entries(costs, pairs, 0, size - 1)
-    sink_entry(costs, pairs, 0, size - 1)
+    sink_entry(costs, pairs, size - 1, 0, size - 1)
 
 
 @compiled()
@@ -100,10 +104,10 @@ def drop_changed(costs: Array, pairs: Array, size: int, changed: Array) -> int:
     left = 0
     for n in range(size):
         if max(changed[pairs[n, 0]], changed[pairs[n, 1]]) <= pairs[n, 2]:
-            swap_entries(costs, pairs, left, n)
+            move_entry(costs, pairs, n, left)
             left += 1
     for n in range(left // 2 - 1, -1, -1):
-        sink_entry(costs, pairs, n, left)
+        sink_entry(costs, pairs, n, n, left)
     return left
 
 

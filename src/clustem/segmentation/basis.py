@@ -9,12 +9,12 @@ most negative eigenvalue says how large chance makes them. Everything is linear:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 
 from clustem.passes import in_threads
 from clustem.segmentation.shared_directions import Known, Past, Shared, pairs_of, shared_directions
@@ -177,12 +177,13 @@ class _Tiles:
         read_variance: float,
         past: Past | None,
     ) -> _Tiles:
-        values = np.concatenate([strip.reshape(-1, use.size) for strip in strips])
+        parts = [strip.reshape(-1, use.size) for strip in strips]
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
         own = values.mean(axis=0, dtype=np.float64) / patterns
         positions, before = len(values) * patterns, 0.0 if past is None else past.positions
         whole = own if past is None else (positions * own + before * past.mean) / (positions + before)
         flat, shapes = use.ravel(), [strip.shape[:2] for strip in strips]
-        return cls(values * flat, shapes, patterns, use, read_variance, whole * flat, own, before)
+        return cls(values, shapes, patterns, use, read_variance, whole * flat, own, before)
 
     @property
     def positions(self) -> int:
@@ -218,7 +219,7 @@ class _Tiles:
         def work(first: int, last: int) -> None:
             for start in range(first, last, _BLURRED_TOGETHER):
                 part = slice(start, min(start + _BLURRED_TOGETHER, last))
-                lit = _blur(np.asarray(self.values[part], precision), self.use.shape)[:, flat]
+                lit = _blur(np.asarray(self.values[part] * flat, precision), self.use.shape)[:, flat]
                 contrast[part] = (lit - lit.sum(axis=1)[:, None] * share) * weight
 
         in_threads(work, len(self.values))
@@ -267,8 +268,17 @@ def _diffuse(mean: Array, use: NDArray[np.bool_], centre: Array) -> Array:
 
 
 def _blur(patterns: Array, shape: tuple[int, ...]) -> Array:
-    blurred: Array = gaussian_filter(patterns.reshape(-1, *shape), (0, _SIGMA, _SIGMA))
+    """Return patterns (t, n_y n_x) blurred by a Gaussian, as SciPy's filter does it, but by products of matrices."""
+    down, across = (_blurring(length).astype(patterns.dtype) for length in shape)
+    blurred: Array = down @ patterns.reshape(-1, *shape) @ across.T
     return blurred.reshape(len(patterns), -1)
+
+
+@cache
+def _blurring(length: int) -> Array:
+    """Return the matrix (n, n) that blurs a line of so many pixels."""
+    matrix: Array = gaussian_filter1d(np.eye(length), _SIGMA, axis=0)
+    return matrix
 
 
 def _covariance(matrix: Array, variance: Array) -> Array:
