@@ -7,7 +7,6 @@ from clustem.segmentation._region_kernels import (
     SIMILARITY,
     WARD,
     cost_of,
-    drop_changed,
     drop_first,
     join_regions,
     move_entry,
@@ -65,21 +64,22 @@ def joined_the_long_way(sums, counts, noise, edges, kind):
 @pytest.mark.parametrize("kernel", both(ward_cost))
 def test_ward_is_the_rise_of_the_sum_of_squares(kernel):
     """Two positions at 1 and one at 4 have their mean at 2: 1 + 1 + 4."""
-    assert kernel(np.array([2.0]), np.array([4.0]), 2.0, 1.0) == pytest.approx(6)
+    assert kernel(np.array([[2.0], [4.0]]), np.array([2.0, 1.0]), 0, 1) == pytest.approx(6)
     one, two = np.random.default_rng(0).normal(size=(2, 5, 3)) * [[[1]], [[2]]]
     both_of_them = np.concatenate([one, two[:2]])
     spread = [((part - part.mean(0)) ** 2).sum() for part in (both_of_them, one, two[:2])]
-    assert kernel(one.sum(0), two[:2].sum(0), 5.0, 2.0) == pytest.approx(spread[0] - spread[1] - spread[2])
+    sums = np.stack([two[:2].sum(0), np.full(3, np.nan), one.sum(0)])
+    assert kernel(sums, np.array([2.0, 1.0, 5.0]), 2, 0) == pytest.approx(spread[0] - spread[1] - spread[2])
 
 
 @pytest.mark.parametrize("kernel", both(similarity_of))
 def test_similarity_without_the_energy_of_noise(kernel):
-    a, b = np.array([3.0, 4.0]), np.array([4.0, 3.0])
-    assert kernel(a, b, 0.0, 0.0) == pytest.approx(24 / 25)
-    assert kernel(a, b, 9.0, 16.0) == pytest.approx(24 / np.sqrt(16 * 9))
-    assert kernel(2 * a, 5 * b, 0.0, 0.0) == pytest.approx(24 / 25), "the length does not matter"
-    assert 0 < kernel(a, b, 100.0, 0.0) < np.inf, "noise above the energy"
-    assert kernel(a, np.zeros(2), 0.0, 0.0) == 0.0
+    sums = np.array([[3.0, 4.0], [4.0, 3.0]])
+    assert kernel(sums, np.zeros(2), 0, 1) == pytest.approx(24 / 25)
+    assert kernel(sums, np.array([9.0, 16.0]), 0, 1) == pytest.approx(24 / np.sqrt(16 * 9))
+    assert kernel(sums * [[2], [5]], np.zeros(2), 1, 0) == pytest.approx(24 / 25), "the length does not matter"
+    assert 0 < kernel(sums, np.array([100.0, 0.0]), 0, 1) < np.inf, "noise above the energy"
+    assert kernel(sums * [[1], [0]], np.zeros(2), 0, 1) == 0.0
 
 
 @pytest.mark.parametrize("kernel", both(cost_of))
@@ -91,9 +91,7 @@ def test_the_cost_of_both_kinds(kernel):
 
 @pytest.mark.parametrize("plain", [False, True])
 def test_the_heap_gives_costs_in_order_and_equal_ones_by_region(plain):
-    push, drop, before, move = (
-        kernel.py_func if plain else kernel for kernel in (push_entry, drop_first, precedes, move_entry)
-    )
+    push, drop, move = (kernel.py_func if plain else kernel for kernel in (push_entry, drop_first, move_entry))
     generator = np.random.default_rng(0)
     entries = [(float(generator.integers(5)), *generator.permutation(9)[:2].tolist()) for _ in range(40)]
     costs, pairs = np.empty(40), np.empty((40, 3), np.int32)
@@ -103,36 +101,20 @@ def test_the_heap_gives_costs_in_order_and_equal_ones_by_region(plain):
     for size in range(40, 0, -1):
         found.append((costs[0], *pairs[0].tolist()))
         drop(costs, pairs, size)
-    assert found == sorted((cost, min(a, b), max(a, b), 10 + a + b) for cost, a, b in entries)
+    expected = sorted((cost, min(a, b), max(a, b), 10 + a + b) for cost, a, b in entries)
+    assert [(cost, min(a, b), max(a, b), time) for cost, a, b, time in found] == expected
+    assert sorted(found) == sorted((cost, a, b, 10 + a + b) for cost, a, b in entries), "the first region stays first"
     move(costs, pairs, 5, 39)
     assert (costs[39], *pairs[39]) == (costs[5], *pairs[5])
-    costs[0], pairs[0] = 1.0, (3, 7, 0)
-    assert before(0.5, 8, 9, costs, pairs, 0)
-    assert before(1.0, 2, 9, costs, pairs, 0)
-    assert before(1.0, 3, 6, costs, pairs, 0)
-    assert not before(1.0, 3, 7, costs, pairs, 0)
-    assert not before(2.0, 0, 1, costs, pairs, 0)
 
 
-@pytest.mark.parametrize("plain", [False, True])
-def test_entries_of_regions_that_changed_leave_the_heap(plain):
-    push, drop, clear = (kernel.py_func if plain else kernel for kernel in (push_entry, drop_first, drop_changed))
-    generator = np.random.default_rng(1)
-    entries = [
-        (float(generator.integers(5)), *sorted(generator.permutation(9)[:2].tolist()), k // 4) for k in range(40)
-    ]
-    costs, pairs, changed = np.empty(40), np.empty((40, 3), np.int32), np.arange(9, dtype=np.int32)
-    for size, (cost, a, b, time) in enumerate(entries):
-        push(costs, pairs, size, cost, a, b, time)
-    expected = sorted(entry for entry in entries if max(entry[1:3]) <= entry[3])
-    assert 5 < len(expected) < 35
-    assert clear(costs, pairs, 40, changed) == len(expected)
-    found = []
-    for size in range(len(expected), 0, -1):
-        found.append((costs[0], *pairs[0].tolist()))
-        drop(costs, pairs, size)
-    assert [entry[:3] for entry in found] == [entry[:3] for entry in expected]
-    assert sorted(found) == expected
+@pytest.mark.parametrize("kernel", both(precedes))
+def test_the_order_is_by_cost_and_then_by_the_lower_and_the_higher_region(kernel):
+    assert kernel(0.5, 8, 9, 1.0, 3, 7)
+    assert not kernel(2.0, 0, 1, 1.0, 3, 7)
+    assert kernel(1.0, 9, 2, 1.0, 3, 7)
+    assert kernel(1.0, 6, 3, 1.0, 3, 7)
+    assert not kernel(1.0, 7, 3, 1.0, 3, 7)
 
 
 @pytest.mark.parametrize("kernel", both(root_of))
@@ -157,8 +139,8 @@ def test_always_the_cheapest_neighbours(kernel, kind, shape):
 
 
 @pytest.mark.parametrize("kernel", both(join_regions))
-def test_the_heap_is_cleared_when_it_is_full(kernel):
-    """A star: every merge changes the middle, and with it all neighbours that are left."""
+def test_neighbours_that_changed_are_looked_for_again(kernel):
+    """A star: every merge changes the middle, which is the only neighbour of all that are left."""
     size = 60
     edges = np.zeros(size - 1, int), np.arange(1, size)
     sums = np.random.default_rng(5).normal(size=(size, 3)).astype(np.float32)
@@ -189,6 +171,19 @@ def test_groups_that_are_apart_are_never_joined_not_even_by_way_of_others(kernel
     labels = labels_after(np.array(merges), 5)
     assert labels[0] != labels[4]
     assert len(joined(kernel, sums, np.ones(5), np.zeros(5), edges, WARD, [0, -1, 2, -1, 1], apart & False)[0]) == 4
+
+
+@given(seed=SEEDS, shape=SHAPES, kind=st.sampled_from([WARD, SIMILARITY]))
+@settings(max_examples=60, deadline=None)
+def test_the_cheapest_neighbours_of_anything(seed, shape, kind):
+    """Also where many costs are equal."""
+    generator, size = np.random.default_rng(seed), int(np.prod(shape))
+    sums = generator.integers(0, 3, (size, 2)).astype(np.float32)
+    counts, noise = generator.integers(1, 3, size).astype(float), np.zeros(size)
+    merges, costs = joined(join_regions, sums, counts, noise, edges_of(shape), kind)
+    expected, values = joined_the_long_way(sums, counts, noise, edges_of(shape), kind)
+    assert merges == expected
+    np.testing.assert_allclose(costs, values, rtol=1e-4, atol=1e-5)
 
 
 @given(seed=SEEDS, shape=SHAPES)
