@@ -159,7 +159,7 @@ def _known(past: Past, weight: Array, flat: NDArray[np.bool_], patterns: int) ->
 class _Tiles:
     """Tiles (number, n_y n_x) of shapes, the mean pattern with what was before, and that of the tiles alone."""
 
-    values: Array
+    values: NDArray[np.float32]
     shapes: list[tuple[int, ...]]
     patterns: int
     use: NDArray[np.bool_]

@@ -359,12 +359,8 @@ def touching(labels: NDArray[np.int64], contact: int = CONTACT) -> list[tuple[in
     """Return the pairs of regions, of at least 6 positions each, of which so many positions touch the other."""
     sizes = np.bincount(labels[labels >= 0], minlength=1)
     size = int(labels.max(initial=0)) + 1
-    index = np.arange(labels.size).reshape(labels.shape)
-    seen = []
-    for here, there in _shifted(labels, index):
-        seen += [here, there]
-    everything = np.unique(np.concatenate(seen), axis=0) if seen else np.empty((0, 3), np.int64)
-    keys, contacts = np.unique(everything[:, 0] * size + everything[:, 1], return_counts=True)
+    places = np.unique(np.concatenate(_contacts(labels, size)))
+    keys, contacts = np.unique(places // labels.size, return_counts=True)
     found = set()
     for key in keys[contacts >= contact].tolist():
         a, b = divmod(key, size)
@@ -373,17 +369,13 @@ def touching(labels: NDArray[np.int64], contact: int = CONTACT) -> list[tuple[in
     return sorted(found)
 
 
-def _shifted(labels: NDArray[np.int64], index: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return for every direction rows of (region, other region, position), seen from both sides."""
-    rows = []
+def _contacts(labels: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Return (region · size + other region) · positions + position for every contact, as seen from both sides."""
+    index, found = np.arange(labels.size).reshape(labels.shape), []
     for dy, dx in UNIQUE:
         one, two = overlap(dy, dx)
         a, b = labels[one], labels[two]
         differ = (a != b) & (a >= 0) & (b >= 0)
-        rows.append(
-            (
-                np.column_stack([a[differ], b[differ], index[one][differ]]),
-                np.column_stack([b[differ], a[differ], index[two][differ]]),
-            )
-        )
-    return rows
+        for mine, other, place in ((a, b, index[one]), (b, a, index[two])):
+            found.append((mine[differ] * size + other[differ]) * labels.size + place[differ])
+    return found
