@@ -18,7 +18,7 @@ from figures import Figure, Section, number, print_section
 from numpy.typing import NDArray
 
 import clustem
-from clustem.crystallography.candidates import Library, find_candidates
+from clustem.crystallography.candidates import STARTS, Library, find_candidates
 from clustem.crystallography.matching import match_pattern
 from clustem.crystallography.pattern import Pattern
 from clustem.crystallography.refining import Beam
@@ -59,7 +59,7 @@ def measure(*, repeats: int = 5) -> Section:
 
     def match() -> None:
         for g, intensity in near:
-            match_pattern(g, intensity, library.templates)
+            match_pattern(g, intensity, library.templates, most=STARTS)
 
     def find() -> None:
         for pattern in patterns:

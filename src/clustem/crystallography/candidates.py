@@ -22,10 +22,11 @@ from clustem.crystallography.structure_factors import Reflections, structure_fac
 
 Array = NDArray[np.float64]
 
+STARTS = 8
+"""Matches that are refined."""
 _MATCHED_LENGTH = 1.6  # 1/Å; longer reflections say little about where the zone is and make templates slow
 _REFINED_LENGTH = 2.4
 _SAME_DEG = 1.5  # orientations nearer to each other than this are one candidate
-_STARTS = 8  # matches that are refined
 _TURNED = 3  # of these, the best ones are also tried turned by 180° about the beam
 _KEPT = 4  # refined matches that are looked at dynamically, at most
 _ASIDE_DEG = 3.0  # farther from where it begins, a kinematic fit has gone to another optimum
@@ -72,7 +73,7 @@ def find_candidates(pattern: Pattern, libraries: Sequence[Library], *, beam: Bea
     near = np.hypot(*pattern.g.T) < _MATCHED_LENGTH
     fits: list[tuple[Crystal, Fit]] = []
     for library in libraries:
-        starts, _ = match_pattern(pattern.g[near], pattern.intensity[near], library.templates, most=_STARTS)
+        starts, _ = match_pattern(pattern.g[near], pattern.intensity[near], library.templates, most=STARTS)
         starts = np.concatenate([starts, HALF_TURN @ starts[:_TURNED]])
         fits += [(library.crystal, fit) for fit in improve(pattern, library, starts, beam=beam)]
     return rank(pattern, fits)
