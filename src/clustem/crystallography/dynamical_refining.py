@@ -111,8 +111,8 @@ def _hop(
     highest = np.flatnonzero(values >= np.where(_NEIGHBOURS, values, -1.0).max(axis=1))
     highest = highest[np.argsort(-values[highest], kind="stable")[:_PLACES]]
     starts = [geometry.tilted(start.rotation, *_TILTS[at]) for at in highest]
-    places = [fine.climb(matrix, np.inf, _ROUNDS[0], peaks) for matrix in starts]
-    best = max(places, key=lambda place: place.agreement)
+    summits = [fine.climb(matrix, np.inf, _ROUNDS[0], peaks) for matrix in starts]
+    best = max(summits, key=lambda summit: summit.agreement)
     pairing = Pairing.of(pattern, beams.g, best.rotation, start.strain, radius=LAST_RADIUS)
     weight = np.sqrt(best.bright)
     weight[0] = 0.0
