@@ -18,6 +18,7 @@ ROOMS = (
     "tables",
     "calibration",
     "scan",
+    "computing",
     "passes",
     "scratch",
     "compiling",

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clustem.computing import execution, in_threads
 from clustem.errors import InputError
-from clustem.passes import Execution, column_parts, execution, in_threads, rows_per_block, run_pass
+from clustem.passes import column_parts, rows_per_block, run_pass
 from clustem.scan import Scan
 
 _MIB = 2**20
@@ -135,56 +136,6 @@ def test_settings_hold_where_rows_are_read():
     with execution(memory=_MIB, threads=1):
         run_pass(scan_of(3, pixels=512, reader=reader), ignore, stage="test")
     assert [(a, b) for _, a, b in seen] == [(0, 8)] * 3
-
-
-@settings(max_examples=20, deadline=None)
-@given(count=st.integers(0, 50), threads=st.integers(1, 6))
-def test_threads_share_a_range(count, threads):
-    done = np.zeros(count, int)
-    pieces = []
-
-    def work(start, stop):
-        done[start:stop] += 1
-        pieces.append(stop - start)
-
-    with execution(threads=threads):
-        in_threads(work, count)
-    assert (done == 1).all()
-    assert len(pieces) == max(1, min(threads, count))
-    assert max(pieces) - min(pieces) <= 1
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_errors_in_threads_reach_the_caller(threads):
-    def work(start, stop):
-        if stop == 10:
-            raise KeyError("last piece")
-
-    with execution(threads=threads), pytest.raises(KeyError, match="last piece"):
-        in_threads(work, 10)
-
-
-def test_settings_end_with_their_context():
-    with execution(threads=3) as outer:
-        assert outer.workers == 3
-        with execution(memory=2 * _MIB) as inner:
-            assert (inner.threads, inner.memory) == (3, 2 * _MIB)
-        with pytest.raises(RuntimeError, match="stop"), execution(threads=1):
-            raise RuntimeError("stop")
-        with execution() as again:
-            assert again == outer
-    with execution() as default:
-        assert default == Execution()
-        assert default.workers >= 1
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [({"memory": _MIB - 1}, "memory: expected at least 1048576 bytes"), ({"threads": -1}, "threads: expected 0")],
-)
-def test_settings_out_of_range(fields, message):
-    with pytest.raises(InputError, match=message), execution(**fields):
-        pass
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from clustem import scratch
+from clustem.computing import execution
 from clustem.errors import OutputError
-from clustem.passes import execution
 from clustem.scratch import scratch_array
 
 _MIB = 2**20

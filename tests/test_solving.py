@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from clustem.passes import execution
+from clustem.computing import execution
 from clustem.solving import (
     factorise_positive,
     invert_positive,

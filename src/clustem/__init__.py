@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from clustem.averaging import average as average
     from clustem.averaging import dark_fields as dark_fields
     from clustem.calibration import Calibration as Calibration
+    from clustem.computing import execution as execution
     from clustem.crystallography import Crystal as Crystal
     from clustem.crystallography import Orientations as Orientations
     from clustem.crystallography import Peaks as Peaks
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from clustem.errors import OutputError as OutputError
     from clustem.exporting import export as export
     from clustem.formats import open_scan as open_scan
-    from clustem.passes import execution as execution
     from clustem.pipeline import run as run
     from clustem.results import Results as Results
     from clustem.results import SeriesResults as SeriesResults
@@ -77,7 +77,7 @@ _HOME = {
     "calibration": ("Calibration",),
     "errors": ("InputError", "MissingFileError", "OutputError"),
     "scan": ("Scan",),
-    "passes": ("execution",),
+    "computing": ("execution",),
     "formats": ("open_scan",),
     "surveying": (
         "NoiseModel",

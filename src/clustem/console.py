@@ -66,7 +66,7 @@ def progress(*, shown: bool) -> Iterator[None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from clustem.passes import execution
+    from clustem.computing import execution
     from clustem.tables import size_text
 
     if not shown:

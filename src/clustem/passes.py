@@ -7,92 +7,23 @@ memory budget does not hold them, they are parts of single rows, or, with a halo
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
-from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from contextvars import copy_context
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.errors import InputError
+from clustem.computing import computing_threads, current_execution, memory_budget
 from clustem.scan import Scan
-
-
-class Observer(Protocol):
-    """Told after every block: the name of the pass, scan rows done, scan rows in all, bytes read so far.
-
-    What it raises cancels the pass and comes out of the function that made it.
-    """
-
-    def __call__(self, stage: str, done: int, total: int, bytes_read: int) -> None:
-        """Take notice."""
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How passes run. It never changes a result.
-
-    `memory` is the budget in bytes for the blocks of a pass with its working arrays (at least one chunk of the file and
-    its halo is always read, and at least one scan row of a source that cannot read less); `threads` the number of
-    computing threads; `observer` is told of progress. With `inline` everything happens in the calling thread, one
-    thing after the other, which is easier to follow in a debugger.
-    """
-
-    memory: int = 512 * 2**20
-    threads: int = 0
-    observer: Observer | None = None
-    inline: bool = False
-
-    def __post_init__(self) -> None:
-        if self.memory < 2**20:
-            raise InputError(f"memory: expected at least {2**20} bytes (1 MiB), got {self.memory}")
-        if self.threads < 0:
-            raise InputError(f"threads: expected 0 (all cores) or more, got {self.threads}")
-
-    @property
-    def workers(self) -> int:
-        """Number of computing threads, at least 1."""
-        return (
-            1
-            if self.inline
-            else self.threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0]) or 1
-        )
-
 
 _SCARCE = 1.5  # times the budget from which two blocks take too much, because already one row of the scan is large
 _STRIP_ROWS = 4  # of strips of columns, besides their halo, that must fit
 _BLOCK_BYTES = 32 * 2**20  # large enough for the threads, small enough that the last one is not waited for
-
-_DEFAULT = Execution()
-_execution: ContextVar[Execution] = ContextVar("clustem_execution", default=_DEFAULT)
-_pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("clustem_pool", default=None)
-
-
-@contextmanager
-def execution(**settings: Any) -> Iterator[Execution]:
-    """Within this context passes run with the given fields of :class:`Execution`.
-
-    Examples
-    --------
-    >>> with execution(memory=64 * 2**20, threads=1) as settings:
-    ...     settings.workers
-    1
-    """
-    token = _execution.set(replace(_execution.get(), **settings))
-    try:
-        yield _execution.get()
-    finally:
-        _execution.reset(token)
-
-
-def memory_budget() -> int:
-    """Return the budget in bytes for the blocks of a pass."""
-    return _execution.get().memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +71,7 @@ class Block:
 
 def tell_progress(stage: str, done: int, total: int) -> None:
     """Tell the observer how far a job of several passes is."""
-    observer = _execution.get().observer
+    observer = current_execution().observer
     if observer is not None:
         observer(stage, done, total, 0)
 
@@ -312,14 +243,14 @@ def run_pass(
     working_bytes : float
         Bytes that `process` allocates per value of a block, for the memory budget.
     """
-    observer, height = _execution.get().observer, scan.shape[0]
+    observer, height = current_execution().observer, scan.shape[0]
     spans = _plan(scan, above, below, beside, working_bytes)
     block_bytes = max(span.size for span in spans) * scan.dtype.itemsize
-    inline = _execution.get().inline or 2 * block_bytes > _SCARCE * memory_budget()
+    inline = current_execution().inline or 2 * block_bytes > _SCARCE * memory_budget()
     loader, done = _Loader(scan, spans, 1 if inline else 2), 0
     if observer is not None:
         observer(stage, 0, height, 0)
-    with _workers(), closing(_in_turn(loader) if inline else _read_ahead(loader)) as blocks:
+    with computing_threads(), closing(_in_turn(loader) if inline else _read_ahead(loader)) as blocks:
         for block, bytes_read in blocks:
             process(block)
             done += (block.stop - block.start) * (block.last - block.first)
@@ -343,42 +274,3 @@ def _read_ahead(loader: _Loader) -> Generator[tuple[Block, int], None, None]:
             if number < len(loader.spans):
                 ahead = reader.submit(copy_context().run, loader.load, number)
             yield block, bytes_read
-
-
-def in_threads(work: Callable[[int, int], None], count: int, *, longest: int = 0) -> None:
-    """Call ``work(start, stop)`` for pieces of range(count), in as many threads as there are cores for it.
-
-    Meant for kernels that release the interpreter lock; the pieces must write to separate places. With `longest`,
-    pieces are at most so long.
-    """
-    workers = min(_execution.get().workers, count)
-    if not count:
-        work(0, 0)
-        return
-    rounds = -(-count // (longest * workers)) if longest else 1
-    pieces = min(count, rounds * workers)
-    edges = [count * k // pieces for k in range(pieces + 1)]
-    if workers == 1:
-        for a, b in pairwise(edges):
-            work(a, b)
-        return
-    with _workers() as pool:
-        pieces_done = [pool.submit(work, a, b) for a, b in pairwise(edges)]
-        wait(pieces_done)
-        for done in pieces_done:
-            done.result()
-
-
-@contextmanager
-def _workers() -> Iterator[ThreadPoolExecutor]:
-    """Use the computing threads of the context, or make them, because making them takes as long as a small block."""
-    pool = _pool.get()
-    if pool is not None:
-        yield pool
-        return
-    with ThreadPoolExecutor(_execution.get().workers, thread_name_prefix="clustem-work") as pool:
-        token = _pool.set(pool)
-        try:
-            yield pool
-        finally:
-            _pool.reset(token)

@@ -12,8 +12,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from clustem.computing import memory_budget
 from clustem.errors import OutputError
-from clustem.passes import memory_budget
 from clustem.tables import size_text
 
 _SHARE = 0.125  # of the memory budget that an array in memory may take

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from clustem.compiling import compiled
-from clustem.passes import in_threads
+from clustem.computing import in_threads
 
 Array = NDArray[Any]
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from clustem.averaging import Averages, average, averaging
 from clustem.averaging.averaging import example_positions
 from clustem.calibration import Calibration
+from clustem.computing import execution
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import execution
 from clustem.segmentation import segment
 from clustem.surveying import survey
 

@@ -6,7 +6,7 @@ import pytest
 import clustem
 from clustem.averaging._kernels import sum_in_apertures
 from clustem.averaging.dark_field import find_apertures
-from clustem.passes import execution
+from clustem.computing import execution
 
 LABELS = np.repeat([[1, 1, 1, 1, 2, 2, 2, 2]], 6, axis=0)
 SPOTS = {1: (18, 32), 2: (30, 18)}  # of a beam at (18, 18)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from clustem.computing import execution
 from clustem.errors import InputError
-from clustem.passes import execution
 from clustem.scan import Scan
 from clustem.segmentation import published_similarity, similarity_map
 from clustem.surveying import NoiseModel, survey

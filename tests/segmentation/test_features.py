@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clustem.computing import execution
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import column_parts, execution
+from clustem.passes import column_parts
 from clustem.scan import Scan
 from clustem.segmentation import features
 from clustem.segmentation._feature_kernels import (
@@ -17,7 +18,7 @@ from clustem.segmentation._feature_kernels import (
     project_patterns,
 )
 from clustem.segmentation.features import measure_features, sums_of_regions
-from clustem.surveying import NoiseModel, outside_beam_mask, survey
+from clustem.surveying import NoiseModel, mend_pixels, mending_of, outside_beam_mask, survey
 
 from .scenes import BEAM_RADIUS, DETECTOR, MIDDLE, counts, crystal, diffuse, halves, scene
 
@@ -68,11 +69,38 @@ def test_kernel_of_bins_line_by_line(kernel, step, move):
     """The second of three 6×5 patterns."""
     patterns = np.random.default_rng(0).integers(0, 200, (3, 6, 5)).astype(np.uint16)
     binned = np.full((3, -(-6 // step), -(-5 // step)), np.nan, np.float32)
-    kernel(patterns, np.array([(0, 0), move, (1, 1)]), 1, 2, step, 3.0, 0.5, binned)
+    nothing_bad = mending_of(np.zeros((6, 5), bool))
+    kernel(patterns, np.array([(0, 0), move, (1, 1)]), 1, 2, step, 3.0, 0.5, nothing_bad, binned)
     expected = np.full(binned.shape[1:], np.nan, np.float32)
     bin_pattern(patterns[1], *move, np.arange(6) // step, np.arange(5) // step, 3.0, 0.5, expected)
     np.testing.assert_allclose(binned[1], expected, rtol=1e-6)
     assert np.isnan(binned[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("kernel", both(bin_patterns))
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float32, np.uint32])
+@pytest.mark.parametrize("move", [(0, 0), (1, -2), (-3, 1), (0, 4)])
+def test_kernel_of_bins_mends(kernel, dtype, move):
+    """A line of bad pixels, one near it, and two in corners; all are far too bright."""
+    patterns = np.random.default_rng(1).integers(0, 60, (2, 9, 8)).astype(dtype)
+    patterns = patterns - patterns.dtype.type(20 if np.dtype(dtype).kind in "if" else 0)
+    bad = np.zeros((9, 8), bool)
+    bad[4] = bad[0, 0] = bad[8, 7] = bad[6, 3] = True
+    patterns[:, bad] = np.iinfo(dtype).max if np.dtype(dtype).kind in "ui" else 1e30
+    mended = np.asarray(mend_pixels(Scan((2, 1, 9, 8), patterns.dtype, lambda a, b: patterns[a:b, None]), bad))[:, 0]
+    binned = np.empty((2, 2, 5, 4), np.float32)
+    for values, pixels, out in ((patterns, bad, binned[0]), (mended, np.zeros_like(bad), binned[1])):
+        kernel(values, np.array([(0, 0), move]), 0, 2, 2, 1.0, 0.5, mending_of(pixels), out)
+    assert np.array_equal(binned[0], binned[1])
+    assert np.abs(binned).max() < 150
+
+
+@pytest.mark.parametrize("kernel", both(bin_patterns))
+def test_where_no_pixel_is_good_all_are_nothing(kernel):
+    binned = np.full((1, 2, 2), np.nan, np.float32)
+    everything = mending_of(np.ones((4, 4), bool))
+    kernel(np.full((1, 4, 4), 9, np.uint8), np.zeros((1, 2), np.int64), 0, 1, 2, 0.0, 1.0, everything, binned)
+    assert not binned.any()
 
 
 def test_kernels_of_lines():

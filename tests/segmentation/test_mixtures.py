@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from clustem.passes import execution
+from clustem.computing import execution
 from clustem.segmentation import mixtures
 from clustem.segmentation._mixture_kernels import mix_positions, near_labels, settle_labels, solve_shares
 from clustem.segmentation.mixtures import Background, dissolve_mixtures, find_cores, mixture_of, refine_labels

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from clustem import scratch
+from clustem.computing import execution
 from clustem.errors import InputError
-from clustem.passes import execution
 from clustem.scan import Scan
 from clustem.segmentation import NoiseAwareParameters, adjusted_rand_index, segment
 from clustem.surveying import survey

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from clustem.calibration import Calibration
+from clustem.computing import execution
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import execution
 from clustem.scan import Scan
 from clustem.segmentation import published_prefilter, segment
 from clustem.segmentation._prefilter_kernels import (

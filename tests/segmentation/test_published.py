@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clustem.computing import execution
 from clustem.formats import open_scan
-from clustem.passes import execution
 from clustem.segmentation import adjusted_rand_index
 from clustem.segmentation import segment as segment_by
 from clustem.segmentation.marching import neighbour_pairs, published_clusters

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+from clustem.computing import execution
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import execution
 from clustem.scan import Scan
 from clustem.segmentation import published_similarity
 from clustem.segmentation._kernels import real_products, sharp_products, whole_products

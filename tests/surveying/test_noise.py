@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from clustem.computing import execution
 from clustem.errors import InputError
-from clustem.passes import execution
 from clustem.surveying import NoiseModel, survey
 
 

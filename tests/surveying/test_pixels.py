@@ -3,7 +3,7 @@ import pytest
 
 from clustem.scan import Scan
 from clustem.surveying import survey
-from clustem.surveying.pixels import fill_pixels, find_bad_pixels, mend_pixels
+from clustem.surveying.pixels import fill_pixels, find_bad_pixels, mend_pixels, mending_of
 
 
 def spots_scan(sigma=0.6, background=1.0, shape=(8, 9), seed=0):
@@ -128,6 +128,23 @@ def test_mending_looks_further_where_few_are_good():
     assert mended.pattern(1, 1)[3, 3] == np.median(ring)
     nothing_good = mend_pixels(Scan(data.shape, data.dtype, lambda a, b: data[a:b]), np.ones((7, 7), bool))
     assert not nothing_good.pattern(0, 0).any()
+
+
+def test_which_pixels_are_mended_from_which():
+    """Two bad pixels of 4×5: one in the corner, one that has three good neighbours, and nothing good at all."""
+    bad = np.zeros((4, 5), bool)
+    bad[0, 0] = bad[2, 3] = True
+    mending = mending_of(bad)
+    assert mending.lines.tolist() == [0, 1, 1, 2, 2]
+    assert mending.columns.tolist() == [0, 3]
+    assert mending.starts.tolist() == [0, 3, 11]
+    around = list(zip(mending.around_y.tolist(), mending.around_x.tolist(), strict=True))
+    assert around[:3] == [(0, 1), (1, 0), (1, 1)]
+    assert around[3:] == [(y, x) for y in (1, 2, 3) for x in (2, 3, 4) if (y, x) != (2, 3)]
+    nothing = mending_of(np.zeros((4, 5), bool))
+    assert (nothing.lines.tolist(), nothing.columns.size, nothing.starts.tolist()) == ([0] * 5, 0, [0])
+    none_good = mending_of(np.ones((4, 5), bool))
+    assert (none_good.columns.size, none_good.starts[-1], none_good.around_y.size) == (20, 0, 0)
 
 
 def test_a_spot_cut_by_the_edge_is_not_hot():

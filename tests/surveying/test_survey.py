@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clustem.calibration import Calibration
+from clustem.computing import execution
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import execution
 from clustem.scan import Scan
 from clustem.surveying import preview, statistics, survey
 from clustem.surveying._kernels import (

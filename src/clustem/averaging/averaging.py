@@ -14,9 +14,10 @@ from scipy.stats import chi2
 from clustem.averaging._kernels import add_patterns, add_shifted, add_whole, measure_signal, measure_whole
 from clustem.averaging.record import Averages
 from clustem.averaging.signal import scatter_snr, thinned_snr
+from clustem.computing import in_threads
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import Block, in_threads, run_pass
+from clustem.passes import Block, run_pass
 from clustem.scan import Scan, is_whole
 from clustem.surveying import Survey, fill_pixels, runs_of, survey_of
 

@@ -11,9 +11,10 @@ from scipy import ndimage
 
 from clustem.averaging._kernels import sum_in_apertures
 from clustem.averaging.record import Averages
+from clustem.computing import in_threads
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import Block, in_threads, run_pass
+from clustem.passes import Block, run_pass
 from clustem.surveying import Survey, survey_of
 from clustem.tables import table_text
 

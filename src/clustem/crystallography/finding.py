@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from clustem.averaging import Averages
 from clustem.calibration import Calibration
+from clustem.computing import in_threads
 from clustem.crystallography.centring import friedel_centre
 from clustem.crystallography.counting import Counting, reached_pixels
 from clustem.crystallography.frames import to_sample
@@ -17,7 +18,6 @@ from clustem.crystallography.probe import Probe
 from clustem.crystallography.record import COLUMNS, Peaks
 from clustem.crystallography.sharpening import sharpened_probe
 from clustem.errors import InputError
-from clustem.passes import in_threads
 from clustem.solving import small_products
 from clustem.surveying import load_mask
 from clustem.surveying.beam import Beam, find_beam

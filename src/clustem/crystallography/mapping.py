@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import find_objects
 
 from clustem.averaging import Averages
+from clustem.computing import in_threads
 from clustem.crystallography.local_disks import LocalDisks
 from clustem.crystallography.local_domain import LocalDomain, Measured
 from clustem.crystallography.local_making import DomainMaker
@@ -20,7 +21,7 @@ from clustem.crystallography.record import Peaks
 from clustem.crystallography.strain_record import Strain
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import Block, in_threads, run_pass
+from clustem.passes import Block, run_pass
 from clustem.scan import Scan
 from clustem.solving import small_products
 from clustem.surveying import Survey

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.compiling import compiled
+from clustem.surveying import Mending
 
 Array = NDArray[Any]
 
@@ -96,25 +97,70 @@ def add_tiles(
 
 @compiled()
 def bin_patterns(
-    patterns: Array, moves: Array, first: int, last: int, step: int, offset: float, scale: float, binned: Array
+    patterns: Array,
+    moves: Array,
+    first: int,
+    last: int,
+    step: int,
+    offset: float,
+    scale: float,
+    mending: Mending,
+    binned: Array,
 ) -> None:
     """Fill binned (n, n_y, n_x) float32, first … last-1, with what bin_pattern makes of finite patterns (n, k_y, k_x).
 
-    Cells are step px along an edge. Sums are taken line by line, which the compiler turns into vector instructions.
+    Cells are step px along an edge. Sums are taken line by line, which the compiler turns into vector instructions, and
+    around pixels that are mended.
     """
     height, width = patterns.shape[1], patterns.shape[2]
     shift, factor = np.float32(offset), np.float32(scale)
     line = np.empty(binned.shape[2] * step, np.float32)
+    mended, sorted_values = np.empty(mending.columns.size, patterns.dtype), np.empty(25, patterns.dtype)
     for n in range(first, last):
+        for k in range(mended.size):
+            mended[k] = median_around(patterns, n, mending, k, sorted_values)
         dy, dx = moves[n, 0], moves[n, 1]
         start, stop = max(0, dx), min(width, width + dx)
         for row in range(binned.shape[1]):
             line[:] = 0.0
             for y in range(max(0, row * step + dy), min(height, (row + 1) * step + dy, height + dy)):
-                for x in range(start, stop):
-                    # views of lines, and numbers that may count from the end, would take as long as the sums
-                    line[np.uint64(x - dx)] += (np.float32(patterns[n, y, np.uint64(x)]) - shift) * factor
+                begin = start
+                for k in range(mending.lines[y], mending.lines[y + 1]):
+                    column = mending.columns[k]
+                    if start <= column < stop:
+                        add_line(patterns, n, y, begin, column, dx, shift, factor, line)
+                        line[column - dx] += (np.float32(mended[k]) - shift) * factor
+                        begin = column + 1
+                add_line(patterns, n, y, begin, stop, dx, shift, factor, line)
             add_steps(line, step, binned[n, row])
+
+
+@compiled()
+def median_around(patterns: Array, n: int, mending: Mending, k: int, values: Array) -> Any:
+    """Median of the good pixels around bad pixel k of pattern n, 0 if there are none; values (25,) are overwritten."""
+    size = mending.starts[k + 1] - mending.starts[k]
+    for place in range(size):
+        source = mending.starts[k] + place
+        value = patterns[n, mending.around_y[source], mending.around_x[source]]
+        while place > 0 and values[place - 1] > value:
+            values[place] = values[place - 1]
+            place -= 1
+        values[place] = value
+    if size == 0:
+        return 0.0
+    return (np.float64(values[(size - 1) // 2]) + np.float64(values[size // 2])) / 2.0
+
+
+@compiled()
+def add_line(
+    patterns: Array, n: int, y: int, start: int, stop: int, dx: int, shift: float, factor: float, line: Array
+) -> None:
+    """Add columns start … stop-1 of line y of pattern n, less a shift and times a factor, to a line (n,) moved by −dx.
+
+    Views of lines, and numbers that may count from the end, would take as long as the sums.
+    """
+    for x in range(start, stop):
+        line[np.uint64(x - dx)] += (np.float32(patterns[n, y, np.uint64(x)]) - shift) * factor
 
 
 @compiled()

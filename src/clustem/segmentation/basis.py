@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from clustem.passes import in_threads
+from clustem.computing import in_threads
 from clustem.segmentation.shared_directions import Known, Past, Shared, pairs_of, shared_directions
 
 Array = NDArray[np.float64]

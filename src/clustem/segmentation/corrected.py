@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from clustem.computing import in_threads
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import Block, in_threads, run_pass
+from clustem.passes import Block, run_pass
 from clustem.scan import Scan
 from clustem.segmentation._corrected_kernels import corrected_products
 from clustem.segmentation.chain import STEPS_PER_PX, Chain

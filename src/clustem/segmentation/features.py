@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from clustem.computing import in_threads, memory_budget
 from clustem.errors import InputError
-from clustem.passes import Block, column_parts, in_threads, memory_budget, run_pass
+from clustem.passes import Block, column_parts, run_pass
 from clustem.scan import Scan
 from clustem.scratch import scratch_array
 from clustem.segmentation._feature_kernels import add_tiles, project_patterns

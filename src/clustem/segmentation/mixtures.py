@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, find_objects, generate_binary_structure, maximum_filter, minimum_filter
 from scipy.optimize import nnls
 
-from clustem.passes import in_threads
+from clustem.computing import in_threads
 from clustem.segmentation._mixture_kernels import mix_positions, settle_labels
 from clustem.segmentation.features import sums_of_regions
 

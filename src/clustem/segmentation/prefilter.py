@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from clustem.computing import memory_budget
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import memory_budget
 from clustem.scan import Scan
 from clustem.segmentation.parameters import Border, PrefilterParameters
 from clustem.segmentation.window import Window, detector_weight

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from clustem.computing import in_threads
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import Block, in_threads, run_pass
+from clustem.passes import Block, run_pass
 from clustem.scan import Scan, is_whole
 from clustem.segmentation._kernels import real_products, sharp_products, whole_products
 from clustem.segmentation.blur import blur_plan

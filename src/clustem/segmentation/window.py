@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.passes import in_threads, memory_budget
+from clustem.computing import in_threads, memory_budget
 from clustem.scan import Scan
 from clustem.segmentation._prefilter_kernels import (
     make_features,

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, binary_dilation, binary_erosion, label
 from scipy.optimize import nnls
 
-from clustem.passes import Block, in_threads, run_pass
+from clustem.computing import in_threads
+from clustem.passes import Block, run_pass
 from clustem.scan import Scan
 from clustem.segmentation._feature_kernels import project_patterns
 from clustem.series.frames import MeasuredFrame

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from clustem.calibration import Calibration
 from clustem.errors import InputError
-from clustem.passes import in_threads
 from clustem.scan import Scan
 from clustem.segmentation.binning import whole_moves
-from clustem.surveying import Survey, mend_pixels
+from clustem.surveying import Survey
 from clustem.surveying.beam import smooth_descan
 from clustem.surveying.statistics import beam_centres, preview
 
@@ -71,23 +70,7 @@ class Preparation:
         self.survey = survey
         self.beam = preview(scan_of(rows, survey.calibration)).beam
         light = survey.bright_field[~survey.dead_positions]
-        self._mended = rows[:0]
         self.light = float(np.median(light)) if self.beam.found else 0.0
-
-    def mended(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Return rows (n, scan_x, k_y, k_x) with bad pixels mended, in memory that the next call uses again."""
-        if not self.survey.bad_pixels.any():
-            return rows
-        scan = mend_pixels(scan_of(rows, self.survey.calibration), self.survey.bad_pixels)
-        if len(self._mended) < len(rows) or self._mended.dtype != rows.dtype:
-            self._mended = np.empty_like(rows)
-        result = self._mended[: len(rows)]
-
-        def work(first: int, last: int) -> None:
-            scan.read(first, last, buffer=result[first:last])
-
-        in_threads(work, len(rows))
-        return result
 
     def moves(self, rows: NDArray[Any]) -> NDArray[np.int64]:
         """Return by how many px the patterns of rows (n, scan_x, k_y, k_x) are moved, (n, scan_x, 2)."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustem.calibration import Calibration
+from clustem.computing import at_once
 from clustem.errors import InputError
 from clustem.segmentation import Domains, NoiseAwareParameters
+from clustem.segmentation.features import Features
 from clustem.segmentation.noise_aware import domains_of
 from clustem.segmentation.shared_directions import Past
 from clustem.solving import small_products
@@ -56,36 +59,49 @@ class OpenRows:
         self.window = Window(shape[0] if self.small else min(most, shape[0]), shape[1], self.survey)
         self.settled = 0
         self.past: Past | None = None
+        self._left: _Piece | None = None
 
     def add(self, rows: NDArray[Any], found: Found) -> None:
         """Add rows (n, scan_x, k_y, k_x), and settle others whenever the window is full."""
-        mended, moves = self.preparation.mended(rows), self.preparation.moves(rows)
+        moves = self.preparation.moves(rows)
         start = 0
         while start < len(rows):
             stop = min(len(rows), start + self.new - self.window.stop % self.new)
-            self.window.add(mended[start:stop], moves[start:stop])
+            self.window.add(rows[start:stop], moves[start:stop])
             start = stop
             last = self.window.stop == self.shape[0]
             if not self.small and (last or self.window.stop % self.new == 0):
                 self.divide(found, self.window.stop - (0 if last else _BELOW))
 
+    @small_products()
     def look(self, rows: NDArray[Any] | None, found: Found) -> None:
         """Divide the open rows, and more rows below them, without settling any."""
         if rows is not None:
-            self.window.add(self.preparation.mended(rows), self.preparation.moves(rows))
-        self._divide(found, found.identities.copy(), self.settled)
+            self.window.add(rows, self.preparation.moves(rows))
+        piece, _ = at_once(partial(self.settle, found), partial(self._piece, self.settled))
+        piece.divide(found, found.identities.copy(), self.parameters)
         if rows is not None:
             self.window.forget(len(rows))
 
+    @small_products()
     def divide(self, found: Found, stop: int) -> None:
-        """Divide the open rows and settle those before scan row `stop`, if there are any."""
+        """Divide the open rows, of which those before scan row `stop` will not change any more.
+
+        That is done while the features of the next ones are computed, or by :meth:`settle`.
+        """
         stop = max(stop, self.settled)
-        kept = self._divide(found, found.identities, stop)
-        found.shown = found.identities.copy()
-        found.identities.forget(kept)
-        found.identities.touch(found.domains[max(self.settled - 1, self.window.first) : stop].astype(np.int64))
+        piece, past = at_once(partial(self.settle, found), partial(self._piece, stop))
+        self._left = piece
+        if stop > self.settled:
+            self.past = past
         self.settled = stop
         self.window.drop(max(0, stop - _ABOVE - self.window.first))
+
+    def settle(self, found: Found) -> None:
+        """Do what :meth:`divide` has left to do."""
+        if self._left is not None:
+            self._left.settle(found, self.parameters)
+            self._left = None
 
     def whole(self) -> Domains:
         """Return the domains of the rows, of which none is settled, as of a whole scan."""
@@ -98,21 +114,45 @@ class OpenRows:
         alive = self.window.alive[: self.window.count]
         return replace(domains_of(features, alive, self.survey, self.parameters), calibration=self.survey.calibration)
 
-    @small_products()
-    def _divide(self, found: Found, identities: Identities, stop: int) -> int:
-        first, above = self.window.first, self.settled - self.window.first
+    def _piece(self, stop: int) -> tuple[_Piece, Past | None]:
+        """Return the open rows, to be settled before scan row `stop`, and the past of what follows them."""
         features, past = self.window.features(self.mask, self.past, stop - self.settled)
-        division = divide_rows(
-            features,
-            self.window.alive[: self.window.count],
-            found.domains[first : self.settled].astype(np.int64),
-            identities,
-            self.parameters,
-            max(0, stop - first),
-        )
-        found.write(division, identities, first, above)
-        if stop > self.settled:
-            self.past = past
+        alive = self.window.alive[: self.window.count].copy()
+        return _Piece(features, alive, self.window.first, self.settled, stop), past
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Rows of a scan that are divided together.
+
+    Attributes
+    ----------
+    features : Features or None
+        None if there is nothing in the rows.
+    alive : (rows, scan_x) bool
+    first, settled, stop : int
+        The first of the rows, the first that is not settled before, and the first that is not settled after.
+    """
+
+    features: Features | None
+    alive: NDArray[np.bool_]
+    first: int
+    settled: int
+    stop: int
+
+    def settle(self, found: Found, parameters: NoiseAwareParameters) -> None:
+        """Divide the rows, and settle those before `stop`."""
+        kept = self.divide(found, found.identities, parameters)
+        found.shown = found.identities.copy()
+        found.identities.forget(kept)
+        found.identities.touch(found.domains[max(self.settled - 1, self.first) : self.stop].astype(np.int64))
+
+    @small_products()
+    def divide(self, found: Found, identities: Identities, parameters: NoiseAwareParameters) -> int:
+        """Divide the rows; domains from the number that is returned on are neither in settled rows nor near them."""
+        above = found.domains[self.first : self.settled].astype(np.int64)
+        division = divide_rows(self.features, self.alive, above, identities, parameters, max(0, self.stop - self.first))
+        found.write(division, identities, self.first, self.settled - self.first)
         return division.kept
 
 

@@ -180,6 +180,7 @@ class StreamingSegmenter:
         elif opened is not None:
             if opened.settled < self._rows:
                 opened.divide(self._found, self._rows)
+            opened.settle(self._found)
             self._looked = self._rows
             self._result = self._record()
         return self.domains()

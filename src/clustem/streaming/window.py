@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.passes import in_threads
+from clustem.computing import in_threads
 from clustem.segmentation._feature_kernels import bin_patterns
 from clustem.segmentation.basis import Basis, find_basis, find_basis_after
 from clustem.segmentation.binning import binning_of, compared_cells
 from clustem.segmentation.features import TILES, Features, features_of
 from clustem.segmentation.shared_directions import Past
 from clustem.solving import product
-from clustem.surveying import Survey
+from clustem.surveying import Survey, mending_of
 
 _FEW_TILES = 1100  # of a window that is one of many: directions are found from its tiles again and again
 
@@ -24,7 +24,7 @@ class Window:
     """Binned patterns of the rows `first` … `first + count − 1` of a scan, in memory that is used again and again."""
 
     def __init__(self, rows: int, scan_x: int, survey: Survey) -> None:
-        self.survey, self.binning = survey, binning_of(survey)
+        self.survey, self.binning, self.mending = survey, binning_of(survey), mending_of(survey.bad_pixels)
         self.patterns = np.empty((rows, scan_x, *self.binning.cells), np.float32)
         self.moves = np.zeros((rows, scan_x, 2), np.int64)
         self.alive = np.zeros((rows, scan_x), bool)
@@ -48,11 +48,11 @@ class Window:
         offset, scale = self.binning.offset, self.binning.scale
 
         def work(first: int, last: int) -> None:
-            bin_patterns(flat, shifts, first, last, self.binning.step, offset, scale, binned)
+            bin_patterns(flat, shifts, first, last, self.binning.step, offset, scale, self.mending, binned)
 
         in_threads(work, len(flat))
         self.moves[here] = moves
-        self.alive[here] = _alive(flat, binned).reshape(rows.shape[:2])
+        self.alive[here] = _alive(flat, binned, ~self.survey.bad_pixels).reshape(rows.shape[:2])
         self.count += len(rows)
 
     def forget(self, rows: int) -> None:
@@ -127,10 +127,10 @@ def _empty(strips: NDArray[np.float32], use: NDArray[np.bool_]) -> bool:
     return not any(tile[use].any() for row in strips for tile in row)
 
 
-def _alive(patterns: NDArray[Any], binned: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which patterns (n, k_y, k_x) hold any count, looking only at those whose first cells are all alike."""
+def _alive(patterns: NDArray[Any], binned: NDArray[np.float32], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which patterns (n, k_y, k_x) count on good pixels, looking only at those whose middle cells are alike."""
     middle = binned[:, binned.shape[1] // 2]
     alive: NDArray[np.bool_] = (middle != middle[:, :1]).any(axis=1)
     doubtful = np.flatnonzero(~alive)
-    alive[doubtful] = patterns[doubtful].any(axis=(1, 2))
+    alive[doubtful] = patterns[doubtful].any(axis=(1, 2), where=good)
     return alive

@@ -19,11 +19,12 @@ from clustem.surveying.masks import (
     runs_of,
 )
 from clustem.surveying.noise import NoiseModel
-from clustem.surveying.pixels import fill_pixels, mend_pixels
+from clustem.surveying.pixels import Mending, fill_pixels, mend_pixels, mending_of
 from clustem.surveying.record import Survey
 from clustem.surveying.statistics import preview, survey, survey_of
 
 __all__ = [
+    "Mending",
     "NoiseModel",
     "Survey",
     "annular_mask",
@@ -39,6 +40,7 @@ __all__ = [
     "load_image",
     "load_mask",
     "mend_pixels",
+    "mending_of",
     "outside_beam_mask",
     "peak_pixels",
     "preview",

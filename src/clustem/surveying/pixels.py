@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -55,6 +55,42 @@ def find_bad_pixels(
     expected = neighbours[1]
     dead = use & (mean < 0.1 * expected) & (expected * patterns > _LEAST_COUNTS * gain)
     return hot, dead & ~hot
+
+
+class Mending(NamedTuple):
+    """Which pixels of a detector are replaced by the median of which others, for loops that do it pattern by pattern.
+
+    Attributes
+    ----------
+    lines : (k_y + 1,) int64
+        Number of such pixels before each line, and of all.
+    columns : (m,) int64
+        Where they are in their line.
+    starts : (m + 1,) int64
+        Number of good pixels around those before each, and around all.
+    around_y, around_x : (starts[m],) int64
+        Good pixels around each, as :func:`mend_pixels` takes them.
+    """
+
+    lines: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    around_y: NDArray[np.int64]
+    around_x: NDArray[np.int64]
+
+
+def mending_of(bad: NDArray[np.bool_]) -> Mending:
+    """Return how the pixels of `bad` (k_y, k_x) are mended."""
+    places = np.argwhere(bad)
+    around = [_good_around(bad, y, x) for y, x in places]
+    nothing = np.empty(0, np.int64)
+    return Mending(
+        lines=np.append(0, np.cumsum(bad.sum(axis=1, dtype=np.int64))),
+        columns=np.ascontiguousarray(places[:, 1]),
+        starts=np.append(0, np.cumsum([len(y) for y, _ in around], dtype=np.int64)),
+        around_y=np.concatenate([nothing, *(y for y, _ in around)]),
+        around_x=np.concatenate([nothing, *(x for _, x in around)]),
+    )
 
 
 def mend_pixels(scan: Scan, bad: NDArray[np.bool_]) -> Scan:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clustem.computing import in_threads
 from clustem.errors import InputError
 from clustem.formats import open_scan
-from clustem.passes import Block, column_parts, in_threads, run_pass
+from clustem.passes import Block, column_parts, run_pass
 from clustem.scan import Scan, is_whole
 from clustem.surveying._kernels import (
     add_aligned,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from clustem.passes import in_threads
+from clustem.computing import in_threads
 from clustem.surveying._noise_kernels import pair_moments
 
 _VALUES = 3_000_000  # of the sample, as far as that is not less than the fewest or more than the most pairs
