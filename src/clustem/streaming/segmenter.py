@@ -47,7 +47,7 @@ class StreamingSegmenter:
     arrived; 16 settled ones are looked at together with new ones, and regions go on from them or make two of them one.
     Neither the work per row nor the memory grows with the rows seen, but for 33 bytes per position and some hundred
     per domain. How many rows are given at once changes nothing. A scan of at most 2048 positions ends as if it had
-    been segmented as a whole. Looking at the labels between divisions costs about one of them.
+    been segmented as a whole. Looking at the labels between divisions costs about one or two of them.
 
     Examples
     --------
@@ -160,7 +160,7 @@ class StreamingSegmenter:
         Notes
         -----
         The background, and the order of the domains by size, are only known now; this takes the time of one look at the
-        positions, and of one window.
+        positions, and of one or two windows.
 
         Raises
         ------
