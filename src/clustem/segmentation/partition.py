@@ -86,15 +86,17 @@ def divide(
     patterns, scattering = features.whitened, features.values[..., -1].astype(np.float64)
     least, rows = max(parameters.min_size, 2), settled.rows
     once_more = max(parameters.similarity, _ONE), 1
-    for rounds, similarity, contact in ((_ROUNDS, parameters.similarity, CONTACT), (1, *once_more)):
+    for rounds, similarity, contact in ((_ROUNDS, parameters.similarity, CONTACT), (1, *once_more), (0, *once_more)):
         background = find_background(features, labels, settled.others)
         apart = _regions_apart(labels[:rows], settled)
-        if rounds == 1:
+        if rounds <= 1:
             apart |= unlike(features, labels)
         labels, joined = join_gradients(features, labels, similarity, background, apart, contact)
         if joined:
             labels = in_order(labels)
             background = find_background(features, labels, settled.others)
+        if rounds == 0:  # parts that touch only since boundaries were drawn for the last time
+            break
         labels = dissolve_mixtures(patterns, labels, background, rows)
         empty = None if background is None else Background(background, scattering)
         labels = refine_labels(patterns, labels, least=least, rounds=rounds, background=empty, settled_rows=rows)
