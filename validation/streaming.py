@@ -1,9 +1,10 @@
 """How close the segmentation of rows that arrive ends to that of the whole scan, and to the truth.
 
-    python validation/streaming.py SCENE.h5 … --dose 200 2000 20000 --rows 192 --columns 96
+    python validation/streaming.py SCENE.h5 … --dose 200 2000 20000 --rows 192 --columns 96 --again
 
 Every scene is scored as it is, and as a larger scan, made by mirroring and bending the scene, with counts of its own.
-The table has the adjusted Rand index of the streamed partition with the whole one, and of both with the truth.
+The table has the adjusted Rand index of the streamed partition with the whole one, and of both with the truth; with
+`--again` also that of the whole partitions of the larger scan and of another one that differs in its noise only.
 """
 
 from __future__ import annotations
@@ -28,9 +29,12 @@ _TOGETHER = 8  # rows that arrive at once
 
 
 def enlarged(
-    counts: NDArray[Any], labels: NDArray[Any], shape: tuple[int, int], dose: float, seed: int
+    counts: NDArray[Any], labels: NDArray[Any], shape: tuple[int, int], dose: float, seed: int, draw: int = 0
 ) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
-    """Return counts and truth of a larger scan: every position has the pattern of one of the scene, drawn anew."""
+    """Return counts and truth of a larger scan: every position has the pattern of one of the scene, drawn anew.
+
+    Scans of the same seed differ in noise only, which has the number `draw`.
+    """
     generator = np.random.default_rng(seed)
     rows, columns = np.indices(shape).astype(float)
     y, x = rows / _ZOOM, columns / _ZOOM
@@ -44,7 +48,7 @@ def enlarged(
     drawn = np.empty((*shape, *counts.shape[2:]), np.uint16)
     for row in range(shape[0]):
         expected = counts[source[0][row], source[1][row]] * scale
-        drawn[row] = np.random.default_rng((seed, row)).poisson(expected)
+        drawn[row] = np.random.default_rng((seed, row, draw)).poisson(expected)
     return drawn, label(labels[source], background=0, connectivity=2)
 
 
@@ -61,12 +65,15 @@ def streamed(counts: NDArray[Any]) -> NDArray[np.int32]:
     return segmenter.finish().labels
 
 
-def line(name: str, dose: float, counts: NDArray[Any], truth: NDArray[Any]) -> list[str]:
-    """Return the scores of one scan."""
+def line(
+    name: str, dose: float, counts: NDArray[Any], truth: NDArray[Any], again: NDArray[Any] | None = None
+) -> list[str]:
+    """Return the scores of one scan, and of another one that differs in its noise only."""
     whole, rows = clustem.segment(counts).labels, streamed(counts)
     scores = [clustem.adjusted_rand_index(a, b) for a, b in ((whole, rows), (truth, rows), (truth, whole))]
     numbers = [str(int(labels.max(initial=0))) for labels in (rows, whole)]
-    return [name, "×".join(map(str, truth.shape)), f"{dose:g}", *(f"{value:.3f}" for value in scores), *numbers]
+    other = "" if again is None else f"{clustem.adjusted_rand_index(whole, clustem.segment(again).labels):.3f}"
+    return [name, "×".join(map(str, truth.shape)), f"{dose:g}", *(f"{value:.3f}" for value in scores), *numbers, other]
 
 
 def lines(arguments: argparse.Namespace) -> Iterator[list[str]]:
@@ -80,8 +87,9 @@ def lines(arguments: argparse.Namespace) -> Iterator[list[str]]:
                 if thinned is not None:
                     yield line(name, dose, thinned.counts, thinned.truths[0])
                 if arguments.rows:
-                    shape = arguments.rows, arguments.columns
-                    yield line(name, dose, *enlarged(scene.counts, scene.truths[0], shape, dose, arguments.seed))
+                    what = scene.counts, scene.truths[0], (arguments.rows, arguments.columns), dose, arguments.seed
+                    again = enlarged(*what, draw=1)[0] if arguments.again else None
+                    yield line(name, dose, *enlarged(*what), again)
 
 
 def main() -> None:
@@ -93,7 +101,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=192, help="of the larger scan; 0 = none")
     parser.add_argument("--columns", type=int, default=96, help="positions in its rows")
     parser.add_argument("--seed", type=int, default=0)
-    head = ("scene", "positions", "electrons", "streamed, whole", "streamed, truth", "whole, truth", "domains", "whole")
+    parser.add_argument("--again", action="store_true", help="segment another draw of the larger scan, too")
+    scores = ("streamed, whole", "streamed, truth", "whole, truth")
+    head = ("scene", "positions", "electrons", *scores, "domains", "whole", "whole, drawn again")
     print(table(head, lines(parser.parse_args())))
 
 
