@@ -12,7 +12,7 @@ frame to frame, all three angles / about the beam, and the median error of the o
 A file holds groups `frame…`, each with `counts`, `labels`, the particle of every label (`identity`, −1 = none), and
 for every particle in `ids` the `radius` and `center` (x, y), and the `drift` (x, y) of the frame, in Å; for `--crystal`
 also its `rotation` (crystal → sample), and attributes with the calibration. Its births and deaths count as events.
-Generated series are those of `series_scenes.py`.
+Generated series are those of `series_scenes.py`; with `--dense` in half of the area.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from series_scenes import Happening, generate
+from series_scenes import DENSE, Happening, generate
 
 import clustem
 from clustem.crystallography.rotations import misorientation_deg
@@ -106,9 +106,9 @@ def ends(identity: NDArray[np.int32]) -> list[Happening]:
     return events
 
 
-def generated(seed: int, dose: float, faint: int, folder: Path, frames: int) -> Truth:
+def generated(seed: int, dose: float, faint: int, folder: Path, frames: int, dense: bool) -> Truth:
     """Write the frames of a generated series to a folder, and return their truth."""
-    scene = generate(seed, frames=frames)
+    scene = generate(seed, frames=frames, shape=(56, 56), apart=DENSE) if dense else generate(seed, frames=frames)
     for t, electrons in enumerate(doses(frames, dose, faint)):
         np.save(folder / f"frame_{t:03d}.npy", scene.counts(t, electrons=float(electrons), seed=seed))
     return Truth(scene.identity, scene.radius, scene.cut, scene.drift, scene.events)
@@ -209,6 +209,7 @@ def main() -> None:
     parser.add_argument(
         "--faint", type=int, default=0, help="every how many frames one has a tenth of the dose; 0: none"
     )
+    parser.add_argument("--dense", action="store_true", help="generated particles nearly touch, many do")
     parser.add_argument("--crystal", help="CIF file of the particles in the files")
     given = parser.parse_args()
     crystal = clustem.read_crystal(given.crystal) if given.crystal else None
@@ -220,7 +221,7 @@ def main() -> None:
             if isinstance(source, Path):
                 truth = stored(source, given.dose, given.faint, Path(name))
             else:
-                truth = generated(source, given.dose, given.faint, Path(name), given.frames)
+                truth = generated(source, given.dose, given.faint, Path(name), given.frames, given.dense)
             known = crystal is not None and bool(truth.rotation)
             series = clustem.open_series(name, calibration=truth.calibration)
             tracks = clustem.track(series, crystals=[crystal] if crystal and known else [])

@@ -16,6 +16,7 @@ _BEAM = 2.5
 _REACH = 21.0
 _SOFT = 0.35  # positions, width of the edge of a particle as the probe sees it
 _LEAST = 8  # positions of a particle that counts
+APART, DENSE = 10.5, 7.6  # positions between the centres of particles at first, at least
 
 
 @dataclass
@@ -102,21 +103,24 @@ def generate(
     shape: tuple[int, int] = (80, 80),
     merges: int = 2,
     splits: int = 2,
+    apart: float = APART,
 ) -> Scene:
     """Return a series with so many particles, merges and splits; half of the particles are there at first."""
     random = np.random.default_rng(seed)
-    crystals = _place(random, particles - splits, frames, shape)
+    crystals = _place(random, particles - splits, frames, shape, apart)
     drift = np.cumsum(random.normal([0.08, -0.05], 0.25, (frames, 2)), axis=0)
     drift -= drift[0]
     events = _merge(crystals, random, merges, frames) + _split(crystals, random, splits, frames)
     return _draw(crystals, events, drift, frames, shape)
 
 
-def _place(random: np.random.Generator, number: int, frames: int, shape: tuple[int, int]) -> list[Particle]:
+def _place(
+    random: np.random.Generator, number: int, frames: int, shape: tuple[int, int], apart: float
+) -> list[Particle]:
     places: list[Array] = []
     while len(places) < number:
         place = random.uniform(4, np.array(shape) - 5)
-        if all(np.hypot(*(place - other)) > 10.5 for other in places):
+        if all(np.hypot(*(place - other)) > apart for other in places):
             places.append(place)
     crystals = []
     for k, place in enumerate(places):

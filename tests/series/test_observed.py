@@ -53,6 +53,16 @@ def test_a_small_domain_inside_a_large_one_is_covered() -> None:
     assert found.second_covered[0, 0] < 0.3
 
 
+def test_what_another_has_grown_by_was_taken_in() -> None:
+    """A drop that has become round lies in less than half of the place where the smaller one was."""
+    before = observed(((8, 8, 3), crystal(1)), ((8, 14, 3), crystal(2)))
+    grown, same = observed(((8, 9.0, 4.2), crystal(1))), observed(((8, 9.0, 3), crystal(1)))
+    taken = compare(before, grown, np.zeros(2))
+    assert taken.first_covered[1, 0] == pytest.approx(1, abs=0.15)
+    assert compare(before, same, np.zeros(2)).first_covered[1, 0] < 0.3
+    assert compare(grown, before, np.zeros(2)).second_covered[0, 1] == pytest.approx(1, abs=0.15)
+
+
 def test_comparisons_know_the_drift_and_the_frames_between() -> None:
     frames = [observed(((8, 8, 3), crystal(1))), None, observed(((8, 10, 3), crystal(1)))]
     drift = Drift(np.array([[0, 0], [np.nan, np.nan], [0, 2.0]]), 0.0, 1, 0)

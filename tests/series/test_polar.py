@@ -13,6 +13,7 @@ from clustem.series.polar import (
     means_of_others,
     polar_patterns,
     similarity_at,
+    similarity_error,
 )
 
 from .scenes import DETECTOR, MIDDLE, Array, crystal, parts
@@ -48,6 +49,14 @@ def test_noise_does_not_change_the_similarity() -> None:
     assert np.nanmean(values) == pytest.approx(1, abs=0.05)
     raw = np.nanmean(values * np.sqrt(1 - first.noise.sum(axis=1) / first.energy.sum(axis=1)))
     assert raw < 0.95
+
+
+@pytest.mark.parametrize("electrons", [200, 1000])
+def test_the_standard_error_is_the_spread_of_draws(electrons: float) -> None:
+    first, second = (polar(*[crystal(1, turn)] * 60, electrons=electrons) for turn in (0, 8))
+    values = np.array([similarity_at(first, i, second, i, 0.0) for i in range(60)])
+    errors = np.array([similarity_error(first, i, second, i) for i in range(60)])
+    assert np.nanmedian(errors) == pytest.approx(np.nanstd(values), rel=0.3)
 
 
 def test_pairs_that_are_not_asked_for_and_patterns_without_signal_are_nan() -> None:

@@ -134,6 +134,15 @@ def measure_labels(
     )
 
 
+def measure_anew(
+    scan: Scan, frame: MeasuredFrame, labels: NDArray[np.int32], options: FrameOptions = DEFAULTS
+) -> MeasuredFrame:
+    """Return a frame whose domains were divided: labels 1 … K (scan_y, scan_x), each inside of one that was there."""
+    values, first = np.unique(labels, return_index=True)
+    before = frame.labels.ravel()[first[values > 0]]
+    return measure_labels(scan, options.survey(scan), labels, frame.confidence[before - 1], options)
+
+
 def is_undivided(frame: MeasuredFrame) -> bool:
     """Return whether one domain is nearly everything."""
     return frame.number == 1 and float((frame.labels > 0).mean()) > _NEARLY_ALL

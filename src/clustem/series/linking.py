@@ -12,7 +12,7 @@ from clustem.series.observed import FAR, Comparisons, Observed
 
 CUTOFF = 1.25  # cost up to which domains are the same: half of the place, or the pattern, must agree
 GAP = 3  # frames in which a particle may be missed
-_COVERED = 0.5  # share of a domain in the place of another, from which it merged into that one or split from it
+_COVERED = 0.5  # share of a domain that another has taken in, from which it merged into that one or split from it
 _EVENT = 0.4  # cost of a merge or split at its best: continuing is preferred
 _NO_EVENT = (
     1e-3  # cost of neither in the middle of a chain: to miss a half once is cheaper than to merge and split again
@@ -57,7 +57,7 @@ def link(observed: list[Observed | None], drift: Drift) -> Links:
     Linear assignment (K. Jaqaman et al., Nat. Methods 5, 695 (2008), doi 10.1038/nmeth.1237), by laptrack: first from
     frame to frame, then ends of chains to beginnings of others, up to three frames missed, or to the middle of chains.
     The costs are those of :class:`clustem.series.observed.Comparison`; a domain merges into, or splits from, the one in
-    whose place most of it is.
+    whose place most of it is, or that has grown or shrunk by most of it.
     """
     places = [(frame, k) for frame, seen in enumerate(observed) if seen is not None for k in range(len(seen))]
     if not places:

@@ -16,6 +16,7 @@ _PATTERN = (
     0.5  # weight of the pattern beside that of the place: a tilt of a few degrees changes the pattern, not the place
 )
 _FIT = 0.2  # weight of how well the outlines agree
+_MOST = 0.5  # of a domain, which is then in the other
 _WAITING = 0.15  # cost of every frame in between
 FAR = 1e6
 
@@ -63,7 +64,8 @@ class Comparison:
     cost : (K, L) float64
         Of taking both for the same particle: 0 where place, outline and pattern agree; FAR for distant ones.
     first_covered, second_covered : (K, L) float64
-        Share of the one domain that lies in the other, after drift.
+        Share of the one domain that the other has taken in: that lies in it, after drift, or by which it is larger than
+        the domains that were there.
     similarity, angle : (K, L) float64
         As of :func:`clustem.series.polar.compare_rotated`.
     """
@@ -87,7 +89,21 @@ def compare(first: Observed, second: Observed, moved: NDArray[np.float64], *, fr
     smaller = np.minimum(*areas)
     outline = common / (areas[0] + areas[1] - common)
     cost = (1 - common / smaller) + _PATTERN * (1 - alike) + _FIT * (1 - outline) + _WAITING * (frames - 1)
-    return Comparison(np.where(near, cost, FAR), common / areas[0], common / areas[1], similarity, angle)
+    taken = _taken_in(common, first.area, second.area), _taken_in(common.T, second.area, first.area).T
+    return Comparison(np.where(near, cost, FAR), *taken, similarity, angle)
+
+
+def _taken_in(common: NDArray[np.float64], own: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return which share of domains (K,) others (L,) have taken in, with so many positions (K, L) in common.
+
+    A drop that takes in another becomes round: less than half of it may lie where the other was. Then its size tells,
+    less that of the domains most of which is in it.
+    """
+    size = np.maximum(own, 1)[:, None]
+    inside = np.where(common >= _MOST * size, size, 0)
+    before = inside.sum(axis=0) - inside
+    grown = np.where((before > 0) & (common > 0), other - before, 0)
+    return np.asarray(np.maximum(common, np.clip(grown, 0, size)) / size)
 
 
 def _common(first: Observed, second: Observed, moved: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ _MOST_RINGS = 48
 _FLOOR = 1e-2  # of the mean over the rings, for what patterns are divided by
 _NEAR_BEST = 0.92  # of the highest correlation: angles as good as the best, among which the smallest is taken
 _UNLIKELY = 0.3  # of a correlation that a turn by 180 degrees loses: from frame to frame, small turns are likely
+_INTERPOLATED = 4 / 9  # of the variance of a pixel that samples between four have, on average
 _SIGNAL = 3.0  # standard errors of the energy that a pattern must have above its noise
 
 
@@ -172,6 +173,32 @@ def similarity_at(first: PolarPatterns, i: int, second: PolarPatterns, j: int, a
     below, part = int(place), place % 1
     value = (1 - part) * product[below] + part * product[(below + 1) % SECTORS]
     return float(value / np.sqrt(energies[0] * energies[1]))
+
+
+def similarity_error(first: PolarPatterns, i: int, second: PolarPatterns, j: int) -> float:
+    """Return the standard error of the similarity of two patterns that are not turned; NaN where there is none.
+
+    Counting noise is larger where a pattern is brighter, so that spots carry more of it than the mean of their ring.
+    """
+    shares = _expected(first.rings)[i] + _expected(second.rings)[j]
+    pixels = np.minimum(first.weight, second.weight)
+    weight = 2 * pixels / shares
+    energies = _energy(first, i, weight), _energy(second, j, weight)
+    if min(energies) <= 0:
+        return float("nan")
+    one, other = first.values[i].astype(float), second.values[j].astype(float)
+    noise, others = _noise(first, i), _noise(second, j)
+    several = np.maximum(1, 1 / (_INTERPOLATED * np.maximum(pixels, 1e-12)))  # samples that have noise in common
+    spread = (one**2 * others + other**2 * noise - noise * others).sum(axis=1)
+    variance = max(float((spread * weight**2 * several).sum()), 0.0)
+    return float(np.sqrt(variance / (energies[0] * energies[1])))
+
+
+def _noise(patterns: PolarPatterns, i: int) -> NDArray[np.float64]:
+    """Return the variance (rings, SECTORS) of the samples of a pattern."""
+    rings = patterns.rings[i][:, None]
+    brightness = np.maximum(1 + patterns.values[i] / np.where(rings > 0, rings, np.inf), 0)
+    return np.asarray(patterns.noise[i][:, None] / SECTORS * brightness)
 
 
 def means_of_others(patterns: list[PolarPatterns], angles: list[float]) -> Iterator[PolarPatterns]:

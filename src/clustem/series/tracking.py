@@ -20,9 +20,9 @@ from clustem.passes import tell_progress
 from clustem.segmentation import check_blur
 from clustem.segmentation.parameters import Border
 from clustem.series.assembling import assemble
-from clustem.series.drift import find_drift
+from clustem.series.drift import Drift, find_drift
 from clustem.series.fragments import absorb_fragments
-from clustem.series.frames import MeasuredFrame, is_undivided, measure_frame, without_domains
+from clustem.series.frames import MeasuredFrame, is_undivided, measure_anew, measure_frame, without_domains
 from clustem.series.keeping import Store, key_of, made_of
 from clustem.series.linking import Links, link
 from clustem.series.observed import Comparisons, Observed
@@ -31,6 +31,7 @@ from clustem.series.options import FrameOptions, OrientingOptions, mask_of
 from clustem.series.orienting import OrientedFrame, orient_frame, orient_tracks
 from clustem.series.record import Series
 from clustem.series.refining import Candidates, RefinedFrame, prospects, refine_frame
+from clustem.series.touching import divide_touching
 from clustem.series.tracks import Tracks
 
 _LOG = logging.getLogger(__name__)
@@ -103,12 +104,13 @@ def track(
 
     Notes
     -----
-    Each frame is segmented by itself; domains whose mean pattern depends
-    only on the radius are left out. Frames are put in place by the drift of their scan images, domains of different
-    frames are linked by place, outline and pattern, which may be rotated; then every frame is looked at once more with
-    the patterns that the frames around it tell. docs/series.md says how.
+    Each frame is segmented by itself; domains whose mean pattern depends only on the radius are left out. Frames are
+    put in place by the drift of their scan images, domains of different frames are linked by place, outline and
+    pattern, which may be rotated; particles that touch are told apart with the frames before and after; then every
+    frame is looked at once more with the patterns that the frames around it tell. docs/series.md says how.
 
-    Memory is that of one frame, beside mean patterns and label images. Every frame is read about nine times.
+    Memory is that of one frame, beside mean patterns and label images. Every frame is read about nine times, those
+    around a merge or split up to three times more.
 
     Examples
     --------
@@ -170,6 +172,7 @@ class _Run:
         self.warnings = list(series.warnings)
         self.keys: dict[int, str] = {}
         self.undivided: set[int] = set()
+        self.divided: dict[int, NDArray[np.int32]] = {}
         self.frame = lru_cache(_IN_MEMORY)(self._frame)
 
     def result(self, orienting: OrientingOptions) -> Tracks:
@@ -183,6 +186,8 @@ class _Run:
             )
             _LOG.warning(self.warnings[-1])
         links, whole = absorb_fragments(link(observed, drift), observed)
+        if self._divide_touching(links, drift, observed):
+            links, whole = absorb_fragments(link(observed, drift), observed)
         comparisons = Comparisons(whole, drift)
         finals = []
         for time in range(len(self.series)):
@@ -225,8 +230,22 @@ class _Run:
         return made_of(self.keys[time], *self.options.parts())
 
     def _frame(self, time: int) -> MeasuredFrame:
-        kept = self.store.get(MeasuredFrame, self._key(time), lambda: measure_frame(self.series[time], self.options))
+        if time in self.divided:
+            return self._with_domains(time, self.divided[time])
+        kept = self._alone(time)
         return without_domains(kept) if time in self.undivided else kept
+
+    def _alone(self, time: int) -> MeasuredFrame:
+        """Return a frame as it is segmented by itself."""
+        return self.store.get(MeasuredFrame, self._key(time), lambda: measure_frame(self.series[time], self.options))
+
+    def _with_domains(self, time: int, labels: NDArray[np.int32]) -> MeasuredFrame:
+        """Return a frame with other domains."""
+
+        def make() -> MeasuredFrame:
+            return measure_anew(self.series[time], self._alone(time), labels, self.options)
+
+        return self.store.get(MeasuredFrame, made_of(self._key(time), labels), make)
 
     def _observe(self) -> tuple[list[Observed | None], NDArray[np.float64]]:
         """Return what is compared of every frame, and scan images (time, scan_y, scan_x), NaN for gaps."""
@@ -262,6 +281,15 @@ class _Run:
         for time in self.undivided:
             frame = self.frame(time)
             observed[time] = Observed(frame.labels, frame.polar())
+
+    def _divide_touching(self, links: Links, drift: Drift, observed: list[Observed | None]) -> bool:
+        """Divide domains that hold two particles, and return whether there are any."""
+        self.divided = divide_touching(links, drift, self.frame, self._with_domains)
+        self.frame.cache_clear()
+        for time in self.divided:
+            frame = self.frame(time)
+            observed[time] = Observed(frame.labels, frame.polar())
+        return bool(self.divided)
 
     def _refine(self, time: int, links: Links, comparisons: Comparisons) -> _Final | None:
         """See to it that a frame with its final domains is kept, and return where; None for a gap."""
