@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import clustem
 from clustem.series.drift import Drift
-from clustem.series.frames import MeasuredFrame, measure_anew, measure_labels
+from clustem.series.frames import measure_anew, measure_labels
 from clustem.series.linking import Event, Links
-from clustem.series.touching import divide_touching
+from clustem.series.touching import Likeness, divide_touching
 from clustem.surveying import survey
 
 from .scenes import Array, crystal, disk, draw
@@ -26,7 +29,7 @@ def frames_of(
     return [draw(list(zip(places, both, strict=True)), electrons=2000, seed=seed) for seed, both in enumerate(patterns)]
 
 
-def never(*_: object) -> MeasuredFrame:
+def never(*_: object) -> Any:
     raise AssertionError("no frame needs to be looked at")
 
 
@@ -50,13 +53,17 @@ def test_two_that_turn_past_each_other_stay_two(middle: tuple[float, ...]) -> No
         assert ((labels > 0) == (LABELS > 0)).mean() > 0.95
 
 
-def test_halves_that_turn_away_slowly_are_two_from_the_beginning() -> None:
+def test_halves_that_turn_away_slowly_are_two_from_the_beginning(tmp_path: Path) -> None:
     turns = (0, 0, 0, 4, 8, 14, 18, 22)
     frames = frames_of([(crystal(1), crystal(1, turn)) for turn in turns], SMALL)
     assert clustem.segment(frames[3]).number == 1
-    tracks = clustem.track(frames)
+    tracks = clustem.track(frames, folder=tmp_path)
     assert [(event.frame, event.kind) for event in tracks.events] == [(3, "split")]
     assert tracks.table.length.sort_values().tolist() == [5, 8]
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    again = clustem.track(frames, folder=tmp_path)
+    np.testing.assert_array_equal(again.labels, tracks.labels)
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == kept
 
 
 def test_two_that_become_one_are_one_from_then_on() -> None:
@@ -77,7 +84,7 @@ def test_a_domain_is_divided_as_long_as_its_halves_differ(turn: float, divided: 
         links,
         Drift(np.zeros((5, 2)), 0.0, 1, 0),
         lambda time: one if time < 2 else two,
-        lambda time, labels: measure_anew(scans[time], one, labels),
+        lambda time, labels, i, j: Likeness.of(measure_anew(scans[time], one, labels).polar(), i, j),
     )
     assert sorted(found) == divided
     for labels in found.values():

@@ -14,7 +14,7 @@ from scipy.ndimage import shift as shift_image
 from clustem.series.drift import Drift
 from clustem.series.frames import MeasuredFrame
 from clustem.series.linking import Event, Links
-from clustem.series.polar import similarity_at, similarity_error
+from clustem.series.polar import PolarPatterns, similarity_at, similarity_error
 
 _ONE = 0.9  # similarity from which two halves are one crystal
 _ERRORS = 2.0  # standard errors by which it must be less
@@ -25,6 +25,19 @@ _TOGETHER = 6  # frames in which particles that are two before and after may be 
 _SAME = 0.75  # share of the positions that both sides of such frames divide alike
 
 Halves = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Similarity of the patterns of two halves, and its standard error; NaN where one has no signal."""
+
+    similarity: float
+    error: float
+
+    @classmethod
+    def of(cls, patterns: PolarPatterns, i: int, j: int) -> Likeness:
+        """Return that of two patterns of a frame."""
+        return cls(similarity_at(patterns, i, patterns, j, 0.0), similarity_error(patterns, i, patterns, j))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +52,7 @@ def divide_touching(
     links: Links,
     drift: Drift,
     frame_of: Callable[[int], MeasuredFrame],
-    measure: Callable[[int, NDArray[np.int32]], MeasuredFrame],
+    likeness_in: Callable[[int, NDArray[np.int32], int, int], Likeness],
 ) -> dict[int, NDArray[np.int32]]:
     """Return labels (scan_y, scan_x), by time, of the frames in which domains hold two particles, which are divided.
 
@@ -49,8 +62,8 @@ def divide_touching(
     drift : Drift
     frame_of : callable
         Time → its frame.
-    measure : callable
-        Time, labels (scan_y, scan_x) → the frame with these domains.
+    likeness_in : callable
+        Time, labels (scan_y, scan_x), indices i and j → how alike domains i and j of these labels are.
 
     Notes
     -----
@@ -59,7 +72,7 @@ def divide_touching(
     the halves are less alike than those of one crystal. In between, they may be too much alike to tell in up to six
     frames: those are divided by place alone, if the outlines before and after agree.
     """
-    touching = _Touching(links, drift, frame_of, measure)
+    touching = _Touching(links, drift, frame_of, likeness_in)
     ends = [(event, touching.follow(event)) for event in links.events if event.kind in ("merge", "split")]
     for merge, before in ends:
         for split, after in ends:
@@ -81,9 +94,9 @@ class _Touching:
         links: Links,
         drift: Drift,
         frame_of: Callable[[int], MeasuredFrame],
-        measure: Callable[[int, NDArray[np.int32]], MeasuredFrame],
+        likeness_in: Callable[[int, NDArray[np.int32], int, int], Likeness],
     ) -> None:
-        self.chains, self.drift, self.frame_of, self.measure = links.chains, drift, frame_of, measure
+        self.chains, self.drift, self.frame_of, self.likeness_in = links.chains, drift, frame_of, likeness_in
         self.divided: dict[int, NDArray[np.int32]] = {}
         self.places: set[tuple[int, int]] = set()
         self.chain_at = {place: n for n, chain in enumerate(self.chains) for place in chain.items()}
@@ -160,10 +173,9 @@ class _Touching:
 
     def _differ(self, two: _Two) -> bool:
         """Return whether the patterns of two halves are less alike than those of one crystal."""
-        labels, place = self._with(two)
-        polar = self.measure(two.time, labels).polar()
-        similarity = similarity_at(polar, place[0], polar, place[1], 0.0)
-        return similarity + _ERRORS * similarity_error(polar, place[0], polar, place[1]) < _ONE
+        labels, (one, other) = self._with(two)
+        found = self.likeness_in(two.time, labels, one, other)
+        return found.similarity + _ERRORS * found.error < _ONE
 
     def _divide(self, chain: int, two: _Two) -> None:
         self.divided[two.time], _ = self._with(two)

@@ -31,7 +31,7 @@ from clustem.series.options import FrameOptions, OrientingOptions, mask_of
 from clustem.series.orienting import OrientedFrame, orient_frame, orient_tracks
 from clustem.series.record import Series
 from clustem.series.refining import Candidates, RefinedFrame, prospects, refine_frame
-from clustem.series.touching import divide_touching
+from clustem.series.touching import Likeness, divide_touching
 from clustem.series.tracks import Tracks
 
 _LOG = logging.getLogger(__name__)
@@ -196,7 +196,8 @@ class _Run:
         tell_progress("joint evidence", len(self.series), len(self.series))
         series = replace(self.series, warnings=tuple(self.warnings))
         tracks, identities = assemble(series, links, drift, _Finals(self.store, finals))
-        self.store.remove_unused(RefinedFrame)
+        for kind in (RefinedFrame, Likeness):
+            self.store.remove_unused(kind)
         if orienting.crystals:
             tracks = self._oriented(tracks, identities, finals, orienting)
         return replace(tracks, fingerprint=made_of(*(self.keys.get(time) for time in range(len(series)))))
@@ -231,7 +232,7 @@ class _Run:
 
     def _frame(self, time: int) -> MeasuredFrame:
         if time in self.divided:
-            return self._with_domains(time, self.divided[time])
+            return self._divided(time)
         kept = self._alone(time)
         return without_domains(kept) if time in self.undivided else kept
 
@@ -239,13 +240,21 @@ class _Run:
         """Return a frame as it is segmented by itself."""
         return self.store.get(MeasuredFrame, self._key(time), lambda: measure_frame(self.series[time], self.options))
 
+    def _divided(self, time: int) -> MeasuredFrame:
+        """Return a frame with domains that were divided."""
+        labels = self.divided[time]
+        return self.store.get(MeasuredFrame, made_of(self._key(time), labels), lambda: self._with_domains(time, labels))
+
     def _with_domains(self, time: int, labels: NDArray[np.int32]) -> MeasuredFrame:
-        """Return a frame with other domains."""
+        return measure_anew(self.series[time], self._alone(time), labels, self.options)
 
-        def make() -> MeasuredFrame:
-            return measure_anew(self.series[time], self._alone(time), labels, self.options)
+    def _likeness(self, time: int, labels: NDArray[np.int32], one: int, other: int) -> Likeness:
+        """Return how alike two domains of a frame are that is divided like this."""
 
-        return self.store.get(MeasuredFrame, made_of(self._key(time), labels), make)
+        def make() -> Likeness:
+            return Likeness.of(self._with_domains(time, labels).polar(), one, other)
+
+        return self.store.get(Likeness, made_of(self._key(time), labels, one, other), make)
 
     def _observe(self) -> tuple[list[Observed | None], NDArray[np.float64]]:
         """Return what is compared of every frame, and scan images (time, scan_y, scan_x), NaN for gaps."""
@@ -284,7 +293,7 @@ class _Run:
 
     def _divide_touching(self, links: Links, drift: Drift, observed: list[Observed | None]) -> bool:
         """Divide domains that hold two particles, and return whether there are any."""
-        self.divided = divide_touching(links, drift, self.frame, self._with_domains)
+        self.divided = divide_touching(links, drift, self.frame, self._likeness)
         self.frame.cache_clear()
         for time in self.divided:
             frame = self.frame(time)
