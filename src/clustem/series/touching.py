@@ -21,7 +21,8 @@ _ERRORS = 2.0  # standard errors by which it must be less
 _LEAST = 5  # positions of a half
 _THERE = 0.5  # of the positions of a particle, that its half has at least
 _LASTING = 3  # frames that both particles are seen in as two
-_TOGETHER = 6  # frames in which particles that are two before and after may be too much alike to tell
+_AHEAD = 6  # frames in which the halves are too much alike to tell, beyond which one where they differ is looked for
+_TOGETHER = 12  # frames in which particles that are two before and after may be too much alike to tell
 _SAME = 0.75  # share of the positions that both sides of such frames divide alike
 
 Halves = tuple[NDArray[np.bool_], NDArray[np.bool_]]
@@ -69,8 +70,9 @@ def divide_touching(
     -----
     Particles that touch in nearly the same orientation are one domain of a frame by itself. Where two became one, or
     one became two, the outlines of both divide the domains of the frames after, or before, as long as the patterns of
-    the halves are less alike than those of one crystal. In between, they may be too much alike to tell in up to six
-    frames: those are divided by place alone, if the outlines before and after agree.
+    the halves are less alike than those of one crystal. Then up to six frames may follow in which they are too much
+    alike to tell, if they differ once more beyond these; and up to twelve between two frames in which there are two, if
+    the outlines before and after agree: those are divided by place alone.
     """
     touching = _Touching(links, drift, frame_of, likeness_in)
     ends = [(event, touching.follow(event)) for event in links.events if event.kind in ("merge", "split")]
@@ -119,7 +121,7 @@ class _Touching:
         alike: list[_Two] = []
         for t in joined:
             halves = self._halves(t, chain, last)
-            if halves is None or len(alike) > _TOGETHER:
+            if halves is None or len(alike) > _AHEAD:
                 break
             last = _Two(t, halves)
             alike.append(last)
