@@ -92,6 +92,24 @@ def test_a_domain_is_divided_as_long_as_its_halves_differ(turn: float, divided: 
         assert measure_anew(scans[0], one, labels).confidence.tolist() == [1, 1]
 
 
+@pytest.mark.parametrize(("other", "looks"), [(1, 5), (2, 1)])
+def test_only_what_may_be_the_same_crystal_is_looked_for_further_on(other: int, looks: int) -> None:
+    scans = [clustem.open_scan(frame) for frame in frames_of([(crystal(1), crystal(other, 20))])]
+    known = survey(scans[0])
+    one = measure_labels(scans[0], known, np.minimum(LABELS, 1), np.ones(1))
+    two = measure_labels(scans[0], known, LABELS, np.ones(2))
+    links = Links((dict.fromkeys(range(8), 0), dict.fromkeys(range(3), 1)), (Event(3, "merge", (0, 1), (0,)),))
+    asked = []
+
+    def alike(time: int, labels: NDArray[np.int32], i: int, j: int) -> Likeness:
+        asked.append((time, int(labels.max()), i, j))
+        return Likeness(1.0, 0.0)
+
+    drift = Drift(np.zeros((8, 2)), 0.0, 1, 0)
+    assert not divide_touching(links, drift, lambda time: two if time < 3 else one, alike)
+    assert asked == [(time, 2, 0, 1) for time in range(3, 3 + looks)]
+
+
 def test_what_is_two_for_two_frames_only_divides_nothing() -> None:
     links = Links((dict.fromkeys(range(5), 0), {3: 1, 4: 1}), (Event(3, "split", (0,), (0, 1)),))
     drift = Drift(np.zeros((5, 2)), 0.0, 1, 0)

@@ -14,7 +14,7 @@ from scipy.ndimage import shift as shift_image
 from clustem.series.drift import Drift
 from clustem.series.frames import MeasuredFrame
 from clustem.series.linking import Event, Links
-from clustem.series.polar import PolarPatterns, similarity_at, similarity_error
+from clustem.series.polar import PolarPatterns, compare_rotated, similarity_at, similarity_error
 
 _ONE = 0.9  # similarity from which two halves are one crystal
 _ERRORS = 2.0  # standard errors by which it must be less
@@ -22,6 +22,7 @@ _LEAST = 5  # positions of a half
 _THERE = 0.5  # of the positions of a particle, that its half has at least
 _LASTING = 3  # frames that both particles are seen in as two
 _AHEAD = 6  # frames in which the halves are too much alike to tell, beyond which one where they differ is looked for
+_TURNED = 0.6  # similarity of two particles, if one may be rotated, from which they may become alike by turning
 _TOGETHER = 12  # frames in which particles that are two before and after may be too much alike to tell
 _SAME = 0.75  # share of the positions that both sides of such frames divide alike
 
@@ -71,8 +72,8 @@ def divide_touching(
     Particles that touch in nearly the same orientation are one domain of a frame by itself. Where two became one, or
     one became two, the outlines of both divide the domains of the frames after, or before, as long as the patterns of
     the halves are less alike than those of one crystal. Then up to six frames may follow in which they are too much
-    alike to tell, if they differ once more beyond these; and up to twelve between two frames in which there are two, if
-    the outlines before and after agree: those are divided by place alone.
+    alike to tell, if one crystal can turn into the other, and they differ once more beyond these; and up to twelve
+    between two frames in which there are two, if the outlines before and after agree: those are divided by place alone.
     """
     touching = _Touching(links, drift, frame_of, likeness_in)
     ends = [(event, touching.follow(event)) for event in links.events if event.kind in ("merge", "split")]
@@ -118,10 +119,11 @@ class _Touching:
         if time not in self.chains[chain] or min(len(self.chains[other]), len(times) - len(joined)) < _LASTING:
             return None
         two = last = _Two(time, (self._mask(time, chain), self._mask(time, other)))
+        ahead = _AHEAD if self._may_turn(time, chain, other) else 0
         alike: list[_Two] = []
         for t in joined:
             halves = self._halves(t, chain, last)
-            if halves is None or len(alike) > _AHEAD:
+            if halves is None or len(alike) > ahead:
                 break
             last = _Two(t, halves)
             alike.append(last)
@@ -149,6 +151,12 @@ class _Touching:
         """Return where a chain is in a frame by itself."""
         mask: NDArray[np.bool_] = self.frame_of(time).labels == self.chains[chain][time] + 1
         return mask
+
+    def _may_turn(self, time: int, chain: int, other: int) -> bool:
+        """Return whether the pattern of one particle, rotated, is like that of another."""
+        polar = self.frame_of(time).polar()
+        one, two = (polar.only([self.chains[n][time]]) for n in (chain, other))
+        return bool(compare_rotated(one, two)[0][0, 0] >= _TURNED)
 
     def bridge(self, chain: int, before: _Two, after: _Two) -> None:
         """Divide the frames between two in which there are two, if these are few and both divide them alike."""

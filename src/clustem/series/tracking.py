@@ -110,7 +110,7 @@ def track(
     frame is looked at once more with the patterns that the frames around it tell. docs/series.md says how.
 
     Memory is that of one frame, beside mean patterns and label images. Every frame is read about nine times, those
-    around a merge or split up to three times more.
+    around merges and splits some times more.
 
     Examples
     --------
