@@ -163,9 +163,7 @@ def compare_rotated(
 
 def similarity_at(first: PolarPatterns, i: int, second: PolarPatterns, j: int, angle: float) -> float:
     """Return the noise-corrected similarity of two patterns, the second turned back by an angle in degrees."""
-    shares = _expected(first.rings)[i] + _expected(second.rings)[j]
-    weight = 2 * np.minimum(first.weight, second.weight) / shares
-    energies = _energy(first, i, weight), _energy(second, j, weight)
+    weight, energies = _pair(first, i, second, j)
     if min(energies) <= 0:
         return float("nan")
     product = irfft(np.einsum("r,rf,rf->f", weight, np.conj(rfft(first.values[i])), rfft(second.values[j])), SECTORS)
@@ -180,18 +178,25 @@ def similarity_error(first: PolarPatterns, i: int, second: PolarPatterns, j: int
 
     Counting noise is larger where a pattern is brighter, so that spots carry more of it than the mean of their ring.
     """
-    shares = _expected(first.rings)[i] + _expected(second.rings)[j]
-    pixels = np.minimum(first.weight, second.weight)
-    weight = 2 * pixels / shares
-    energies = _energy(first, i, weight), _energy(second, j, weight)
+    weight, energies = _pair(first, i, second, j)
     if min(energies) <= 0:
         return float("nan")
     one, other = first.values[i].astype(float), second.values[j].astype(float)
     noise, others = _noise(first, i), _noise(second, j)
-    several = np.maximum(1, 1 / (_INTERPOLATED * np.maximum(pixels, 1e-12)))  # samples that have noise in common
+    pixels = np.maximum(np.minimum(first.weight, second.weight), 1e-12)
+    several = np.maximum(1, 1 / (_INTERPOLATED * pixels))  # samples that have noise in common
     spread = (one**2 * others + other**2 * noise - noise * others).sum(axis=1)
     variance = max(float((spread * weight**2 * several).sum()), 0.0)
     return float(np.sqrt(variance / (energies[0] * energies[1])))
+
+
+def _pair(
+    first: PolarPatterns, i: int, second: PolarPatterns, j: int
+) -> tuple[NDArray[np.float64], tuple[float, float]]:
+    """Return the weights (rings,) by which two patterns are compared, and their energies without noise."""
+    shares = _expected(first.rings)[i] + _expected(second.rings)[j]
+    weight = 2 * np.minimum(first.weight, second.weight) / shares
+    return weight, (_energy(first, i, weight), _energy(second, j, weight))
 
 
 def _noise(patterns: PolarPatterns, i: int) -> NDArray[np.float64]:
