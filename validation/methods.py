@@ -28,16 +28,20 @@ FINE_DETECTOR = 100
 
 
 def outside_beam(counts: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return the pixels outside the direct beam."""
+    """Return the pixels outside the direct beam; all that can be used if there is none."""
     found = clustem.survey(counts)
+    if not np.isfinite(found.beam_radius_px):
+        return found.detector_mask
     centre = (float(found.centre_px[0]), float(found.centre_px[1]))
     mask = clustem.annular_mask(counts.shape[2:], centre_px=centre, inner_px=BEAM_EDGE * found.beam_radius_px)
     return mask & found.detector_mask
 
 
-def every_threshold(patterns: Any, mask: NDArray[np.bool_]) -> Candidates:
+def every_threshold(
+    patterns: Any, mask: NDArray[np.bool_], *, blurs: tuple[float, ...] = BLURS, most: int = MOST_THRESHOLDS
+) -> Candidates:
     """Yield what the published method gives at every threshold, with and without blur and mask."""
-    for blur, masked in product(BLURS, (True, False)):
+    for blur, masked in product(blurs, (True, False)):
         domains = clustem.segment(
             patterns, method="published", threshold=0.5, smooth_sigma=blur, detector_mask=mask if masked else None
         )
@@ -46,7 +50,7 @@ def every_threshold(patterns: Any, mask: NDArray[np.bool_]) -> Candidates:
         thresholds, number, covered = domains.tree.counts()
         changes = np.diff(number, prepend=-1).astype(bool) | np.diff(covered, prepend=-1).astype(bool)
         thresholds = thresholds[changes]
-        for threshold in thresholds[:: -(-len(thresholds) // MOST_THRESHOLDS)]:
+        for threshold in thresholds[:: -(-len(thresholds) // most)]:
             setting = f"{threshold:.3f}, blur {blur:g} px, {'masked' if masked else 'no mask'}"
             yield domains.tree.cut(similarity=float(threshold)), setting
 
@@ -91,7 +95,7 @@ def features(counts: NDArray[Any]) -> NDArray[np.float32]:
     if counts.shape[-1] > FINE_DETECTOR:
         counts = binned(counts)
     mask = outside_beam(counts)
-    return np.sqrt(counts[..., mask].astype(np.float32)).reshape(-1, int(mask.sum()))
+    return np.sqrt(counts[..., mask].clip(0).astype(np.float32)).reshape(-1, int(mask.sum()))
 
 
 Method = Callable[[NDArray[Any], int, int], Candidates]
