@@ -161,6 +161,18 @@ def test_what_is_given_takes_the_place_of_what_was_found():
     assert survey(counts_of(), gain=2).noise.kind == "gain"
 
 
+def test_a_model_that_many_pixels_do_not_follow_is_none():
+    """A sixth of the detector is at the end of its scale."""
+    data = camera(counts_of())
+    level = np.percentile(data.mean(axis=(0, 1)), 80)
+    clipped = np.minimum(data, int(level)).astype(np.uint16)
+    noise = survey(clipped).noise
+    assert (noise.kind, noise.gain) == ("unknown", 0)
+    assert noise.reason.startswith("the variance of many pixels does not follow their mean")
+    assert not survey(clipped).misfit_pixels.any()
+    assert survey(clipped, gain=7.3).noise.gain == 7.3
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -191,6 +191,47 @@ def test_a_beam_far_from_where_it_is_expected_is_not_believed(counts):
     assert wrong.centre_px.tolist() == [35, 38]
 
 
+def behind_stop(disk, spot=(14.0, 25.0)):
+    """Three grains behind a beam stop, each with a reflection of its own; that of the largest is the brightest disk."""
+    grains = np.stack([disk(place, 3.0, (40, 44)) for place in (spot, (30.0, 12.0), (10.0, 9.0))])
+    labels = np.repeat(np.repeat([[0, 1, 0], [0, 0, 2]], 5, axis=0), 5, axis=1)
+    return np.random.default_rng(2).poisson(0.2 + 15 * grains[labels]).astype(np.uint16)
+
+
+def test_a_reflection_that_most_patterns_do_not_have_is_no_beam(disk):
+    data = behind_stop(disk)
+    found = survey(data)
+    assert preview(data).beam.found
+    assert np.isnan(found.beam_radius_px)
+    assert np.isnan(found.bright_field).all()
+    assert found.centre_px.tolist() == [19.5, 21.5]
+    assert not found.descan_px.any()
+    assert [text.split(":")[0] for text in found.warnings] == [
+        "No direct beam was found",
+        "The brightest disk is missing in many patterns, so it is a reflection and not the direct beam",
+    ]
+    known = survey(open_scan(data, calibration=Calibration(centre_px=(14, 25))))
+    assert known.beam_radius_px == pytest.approx(3, abs=0.2)
+    assert known.warnings == ()
+
+
+@pytest.mark.parametrize("electrons", [2.0, 5.0, 500.0])
+def test_a_beam_of_few_electrons_is_one(disk, electrons):
+    """Chance alone makes it faint, and its centre leap."""
+    beam = disk((19.0, 21.0), 4.0, (40, 44))
+    data = np.random.default_rng(0).poisson(np.broadcast_to(electrons * beam / beam.sum(), (24, 24, 40, 44)))
+    found = survey(data.astype(np.uint16))
+    assert np.isfinite(found.beam_radius_px)
+    np.testing.assert_allclose(found.centre_px, (19, 21), atol=0.5)
+
+
+def test_a_beam_that_moves_by_a_pixel_between_neighbours_is_one(disk):
+    columns = [disk((19.0, 18.0 + x), 3.0, (40, 44)) for x in range(8)]
+    found = survey(np.random.default_rng(0).poisson(5 * np.stack([columns] * 6)).astype(np.uint16))
+    assert found.beam_radius_px == pytest.approx(3, abs=0.2)
+    np.testing.assert_allclose(found.descan_px[3, :, 1], np.arange(8) - 3.5, atol=1.1)
+
+
 def test_the_mask_of_a_file_holds(counts):
     mask = np.ones((40, 44), bool)
     mask[:, 30:33] = False

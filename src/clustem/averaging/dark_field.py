@@ -88,7 +88,7 @@ def dark_fields(scan: Any, averages: Averages, *, survey: Survey | None = None) 
     >>> survey = clustem.survey(scan)
     >>> averages = clustem.average(scan, clustem.segment(scan, survey=survey), survey=survey)
     >>> clustem.dark_fields(scan, averages, survey=survey).images.shape
-    (15, 40, 40)
+    (17, 40, 40)
     """
     scan = open_scan(scan)
     found = survey_of(scan, survey)

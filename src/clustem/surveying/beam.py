@@ -45,6 +45,12 @@ class Beam:
         return bool(np.isfinite(self.radius))
 
 
+def no_beam(shape: tuple[int, ...], start: tuple[float, float] | None = None) -> Beam:
+    """Return that there is none; its centre is `start`, or the middle of the detector."""
+    middle = (np.array(shape) - 1) / 2
+    return Beam(np.array(start) if start is not None else middle, np.nan, np.full(4, np.nan))
+
+
 def find_beam(mean: NDArray[np.float64], use: NDArray[np.bool_], start: tuple[float, float] | None) -> Beam:
     """Return the direct beam of a mean pattern.
 
@@ -65,8 +71,7 @@ def find_beam(mean: NDArray[np.float64], use: NDArray[np.bool_], start: tuple[fl
     region that reaches the rim, is wider than half of the detector or far from round is not a beam, for example
     behind a beam stop: the radius is then NaN and the centre `start` or the middle of the detector.
     """
-    middle = (np.array(mean.shape) - 1) / 2
-    nothing = Beam(np.array(start) if start is not None else middle, np.nan, np.full(4, np.nan))
+    nothing = no_beam(mean.shape, start)
     smooth = gaussian_filter(mean, 0.5)
     peak = np.unravel_index(int(gaussian_filter(np.where(use, mean, 0), 1.0).argmax()), mean.shape)
     if not smooth[peak] > 0:

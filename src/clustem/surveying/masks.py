@@ -11,6 +11,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter, label
 from skimage.filters import threshold_triangle
 
 from clustem.errors import InputError, MissingFileError
+from clustem.surveying.pixels import fill_pixels
 from clustem.surveying.record import Survey
 
 _SMALL = 64  # positions; smaller islands and holes of the background mask are removed, in a small scan 1 % of it
@@ -73,7 +74,7 @@ def beam_stop_mask(survey: Survey, *, fraction: float = 0.25, margin_px: int = 2
     Only shadows that reach from the rim of the detector to within a quarter of its size of the centre count; without
     one, every pixel is used.
     """
-    mean = gaussian_filter(survey.mean, 1.0)
+    mean = gaussian_filter(fill_pixels(survey.mean, ~survey.hot_pixels), 1.0)
     y, x = np.indices(mean.shape)
     ring = np.rint(np.hypot(y - survey.centre_px[0], x - survey.centre_px[1])).astype(int)
     upper = np.array([np.percentile(mean[ring == r], 75) if (ring == r).any() else 0.0 for r in range(ring.max() + 1)])

@@ -111,6 +111,12 @@ class NoiseModel:
         return replace(self, kind=kind, **numbers, reason=f"{', '.join(given)} given; otherwise {self.reason}")
 
 
+def unfitting(noise: NoiseModel) -> NoiseModel:
+    """Return a model of noise that does not follow the mean of pixels, such as that of stretched or compressed data."""
+    reason = "the variance of many pixels does not follow their mean: the noise is that between neighbouring positions"
+    return replace(noise, kind="unknown", gain=0.0, reason=reason)
+
+
 def checked(name: str, value: Any, low: float) -> float:
     """Return a number of a noise model, or raise InputError."""
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < low:

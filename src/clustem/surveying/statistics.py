@@ -23,10 +23,10 @@ from clustem.surveying._kernels import (
     measure_patterns,
     survey_whole,
 )
-from clustem.surveying.beam import Beam, find_beam, smooth_descan
+from clustem.surveying.beam import Beam, find_beam, no_beam, smooth_descan
 from clustem.surveying.masks import runs_of
 from clustem.surveying.misfits import find_misfits
-from clustem.surveying.noise import NoiseModel
+from clustem.surveying.noise import NoiseModel, unfitting
 from clustem.surveying.pixels import fill_pixels, find_bad_pixels
 from clustem.surveying.recognition import estimate_noise
 from clustem.surveying.record import Survey
@@ -36,6 +36,15 @@ _PREVIEW_ROWS = 4
 _PREVIEW_BYTES = 256 * 2**20  # of the rows together; of longer ones only a part is kept
 _NEIGHBOURS = 16  # patterns side by side in such a part
 _NOT_FINITE, _NEGATIVE, _NOT_WHOLE = 1, 2, 4
+_MANY_MISFITS = 0.1  # of the pixels: then it is the model of the noise that does not fit
+_RARE = 0.2  # of what the brightest tenth of the patterns has in a disk, below which the faintest tenth has no beam
+_CLEAR = 20.0  # electrons in the disk of the brightest tenth, below which chance alone makes others faint
+_LEAPS = 0.05  # share of the neighbours whose disks are more than a radius apart: a beam moves smoothly
+_RING = 1.25  # area of the ring from 1 to 1.5 radii over that of the disk
+_REFLECTION = (
+    "The brightest disk is missing in many patterns, so it is a reflection and not the direct beam: is there a beam "
+    "stop? Patterns are not centred; give centre_px if the direct beam is visible."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +178,8 @@ def survey(
     first = preview(scan)
     sums = _Sums(scan, first)
     run_pass(scan, sums.add, stage="survey")
-    return _assemble(scan, first, sums, lambda found: (noise or found()).overridden(**given))
+    known = noise is not None or gain is not None
+    return _assemble(scan, first, sums, lambda found: (noise or found()).overridden(**given), known=known)
 
 
 class _Sums:
@@ -260,7 +270,7 @@ def _not_finite(scan: Scan, patterns: NDArray[Any], odd: NDArray[np.uint8], star
 
 
 def _assemble(
-    scan: Scan, first: Preview, sums: _Sums, noise_of: Callable[[Callable[[], NoiseModel]], NoiseModel]
+    scan: Scan, first: Preview, sums: _Sums, noise_of: Callable[[Callable[[], NoiseModel]], NoiseModel], *, known: bool
 ) -> Survey:
     shape = scan.scan_shape
     dead_positions = (sums.sums == 0).reshape(shape)
@@ -276,7 +286,13 @@ def _assemble(
     is_counts = not (sums.odd & (_NEGATIVE | _NOT_WHOLE)).any()
     noise = noise_of(lambda: estimate_noise(sums.pairs, mean, use, patterns=patterns, whole=is_counts))
     misfits = find_misfits(mean, variance, patterns, use, noise)
+    if not known and misfits.sum() > _MANY_MISFITS * use.sum():
+        misfits, noise = np.zeros_like(misfits), unfitting(noise)
     beam, centres = first.beam, sums.centres.reshape(*shape, 2)
+    wanders = beam.found and scan.calibration.centre_px is None
+    reflection = wanders and _is_reflection(sums, centres, beam.radius, noise.gain or 1.0)
+    if reflection:
+        beam, centres = no_beam(mean.shape), np.full_like(centres, np.nan)
     centre, descan = _common_centre(beam, centres, fill_pixels(mean, use), use, sums)
     total, bright, dark = (image.reshape(shape) for image in (sums.sums, sums.bright, sums.dark))
     return Survey(
@@ -303,8 +319,22 @@ def _assemble(
         noise=noise,
         fingerprint=_fingerprint(scan, mean, variance, sums.maximum, total),
         warnings=_warnings(scan, beam, sums, int(hot.sum()), int(dead_positions.sum()), is_counts)
+        + ((_REFLECTION,) if reflection else ())
         + _misfit_warnings(int(misfits.sum())),
     )
+
+
+def _is_reflection(sums: _Sums, centres: NDArray[np.float64], radius: float, unit: float) -> bool:
+    """Return whether what was taken for the direct beam is missing in many patterns: a beam is in every one.
+
+    `unit` is the value of an electron.
+    """
+    live = sums.sums != 0
+    ring = sums.sums - sums.dark - sums.bright
+    faint, bright = np.percentile((sums.bright - ring / _RING)[live], [10, 90])
+    steps = np.concatenate([np.hypot(*np.diff(centres, axis=axis).reshape(-1, 2).T) for axis in (0, 1)])
+    leaps = ~(steps < radius)
+    return bool(bright > _CLEAR * unit and faint < _RARE * bright and leaps.mean() > _LEAPS)
 
 
 def _common_centre(
