@@ -123,7 +123,7 @@ def run(
     >>> import clustem
     >>> results = clustem.run("clustem:film_au")
     >>> results.domains.number
-    15
+    17
     """
     options = given_options(locals())
     images = {"detector_mask": detector_mask, "scan_mask": scan_mask, "labels": labels}

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.segmentation.basis import Basis
-from clustem.segmentation.features import Features
+from clustem.segmentation.features.basis import Basis
+from clustem.segmentation.features.features import Features, WindowFeatures
+from clustem.segmentation.features.windows import windows_of
 
 Array = NDArray[np.float64]
 
@@ -87,17 +88,30 @@ def quarters(shape: tuple[int, int]) -> NDArray[np.int64]:
     return 2 * halves((shape[1], shape[0])).T + halves(shape)
 
 
-def features_of(values: NDArray[Any], *, noise: float | NDArray[Any] = 1.0, electrons: float = 100.0) -> Features:
-    """Features with the given contrasts (scan_y, scan_x, D), of equal weight and independent noise."""
-    size = values.shape[2]
+def features_of(
+    values: NDArray[Any], *, noise: float | NDArray[Any] = 1.0, electrons: float | NDArray[Any] = 100.0
+) -> Features:
+    """Features with the given contrasts (scan_y, scan_x, D), of equal weight and independent noise.
+
+    On the pixels of a pattern, each contrast is one reflection of its own, on a ring of as many pixels again that are
+    dark.
+    """
+    shape, size = values.shape[:2], values.shape[2]
+    back, ring = np.eye(2 * size, size, dtype=np.float32), np.zeros(2 * size, np.int64)
     basis = Basis(
         matrix=np.eye(size, size + 2, dtype=np.float32),
-        weight=np.ones(size),
-        covariance=np.eye(size + 1),
-        back=np.eye(size + 1, size),
-        spectrum=np.append(100.0, np.ones(size)),
-        diffuse=np.append(np.zeros(size), 1.0),
+        weight=np.ones(size, np.float32),
+        back=back,
+        ring=ring,
+        whole=np.eye(size),
+        radial=np.full((size, size), 0.5 / size),
+        structure=100.0,
     )
-    whole = np.concatenate([values, np.full((*values.shape[:2], 1), electrons)], axis=2).astype(np.float32)
-    energy = np.broadcast_to(np.asarray(noise, float), values.shape[:2]).copy()
-    return Features(whole, energy, basis, (1, size), np.zeros(2))
+    energy, sums = (np.broadcast_to(np.asarray(x, np.float32), shape) for x in (noise, electrons))
+    windows = [
+        WindowFeatures(
+            window, np.ascontiguousarray(values[window.around], np.float32), energy[window.around].copy(), basis
+        )
+        for window in windows_of(shape)
+    ]
+    return Features(shape, windows, sums.copy())

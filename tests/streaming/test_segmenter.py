@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clustem import InputError, StreamingSegmenter, adjusted_rand_index, average, domain_table, segment
+from clustem import InputError, StreamingSegmenter, adjusted_rand_index, average, domain_table, segment, survey
 from clustem.calibration import Calibration
 
 from .scenes import BEAM_RADIUS, DETECTOR, MIDDLE, crystal, grains, record, vacuum
@@ -144,6 +144,19 @@ def test_dead_rows_and_positions_are_in_no_domain(truth, scan):
     assert not labels[~use].any()
     assert (labels[use] > 0).mean() > 0.999
     assert adjusted_rand_index(truth[:40, :20], labels[:40, :20]) > 0.98
+
+
+def test_reflections_behind_a_beam_stop_are_no_beam_that_is_followed():
+    """The reflection of the largest grain is the brightest disk."""
+    truth = np.zeros(LARGE, np.int64)
+    truth[:, 30:], truth[56:, 30:] = 1, 2
+    y, x = np.indices(DETECTOR)
+    disks = [np.hypot(y - MIDDLE - dy, x - MIDDLE - dx) <= 2.5 for dy, dx in ((-5, 4), (6, -3), (-4, -8))]
+    scan = record(truth, [(disk / disk.sum() + 0.2 / disk.size) / 1.2 for disk in disks], electrons=300)
+    assert any("beam stop" in text for text in survey(scan).warnings)
+    segmenter = streamed(scan)
+    assert any("beam stop" in text for text in segmenter.warnings)
+    assert adjusted_rand_index(truth, segmenter.finish().labels) > 0.99
 
 
 def test_a_beam_that_wanders():

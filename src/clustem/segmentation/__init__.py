@@ -2,13 +2,11 @@
 
 from clustem.segmentation.agreement import adjusted_rand_index
 from clustem.segmentation.corrected import SimilarityMap, similarity_map
-from clustem.segmentation.domains import Domains
+from clustem.segmentation.domains import Domains, Mixture, Quality
 from clustem.segmentation.listing import domain_table
-from clustem.segmentation.mixtures import Mixture
 from clustem.segmentation.outlines import contours, polygons
 from clustem.segmentation.parameters import LabelsParameters, NoiseAwareParameters, PublishedParameters
 from clustem.segmentation.prefilter import published_prefilter
-from clustem.segmentation.quality import Quality
 from clustem.segmentation.segmenting import METHODS, check_options, has_option, segment
 from clustem.segmentation.similarity import check_blur, published_similarity
 from clustem.segmentation.tree import MergeTree

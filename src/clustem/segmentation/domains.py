@@ -12,14 +12,52 @@ from numpy.typing import NDArray
 from clustem.calibration import Calibration
 from clustem.errors import InputError
 from clustem.segmentation.editing import check_label, divide, merge_mixture, merge_table
-from clustem.segmentation.mixtures import Mixture
 from clustem.segmentation.parameters import LabelsParameters, NoiseAwareParameters, PublishedParameters
-from clustem.segmentation.quality import Quality
 from clustem.segmentation.tree import MergeTree
 from clustem.tables import table_text
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """What every pattern is made of.
+
+    Attributes
+    ----------
+    labels : (scan_y, scan_x, 3) int32
+        The domains with the three largest shares, 0 = none.
+    fractions : (scan_y, scan_x, 3) float32
+        Their shares, falling, of sum 1 or less; 0 where there is no domain near.
+    unexplained : (scan_y, scan_x) bool
+        Positions that no mixture of the domains around them explains.
+    """
+
+    labels: NDArray[np.int32]
+    fractions: NDArray[np.float32]
+    unexplained: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Quality:
+    """How sure every position is, and the weakest boundary of every domain.
+
+    Attributes
+    ----------
+    positions : (scan_y, scan_x) float32
+        Probability, 0 … 1, that a position belongs to its domain and not to another within two positions, by χ² of the
+        mixture that its pattern is; NaN where it belongs to none.
+    boundary_similarity : (K,) float64
+        Largest noise-corrected similarity across a boundary of the domain with another; NaN if it has none that is long
+        enough.
+    boundary_neighbour : (K,) int32
+        The domain on the other side there, 0 = none.
+    """
+
+    positions: NDArray[np.float32]
+    boundary_similarity: NDArray[np.float64]
+    boundary_neighbour: NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

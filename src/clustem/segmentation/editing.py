@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from scipy.ndimage import distance_transform_edt
 
 from clustem.errors import InputError
 from clustem.segmentation._tree_kernels import last_division
-from clustem.segmentation.mixtures import Mixture
 from clustem.segmentation.tree import MergeTree, component_labels
+
+if TYPE_CHECKING:
+    from clustem.segmentation.domains import Mixture
 
 
 def check_label(name: str, label: Any, number: int) -> int:
@@ -47,8 +50,10 @@ def merge_mixture(mixture: Mixture, table: NDArray[np.int32]) -> Mixture:
             fractions[..., later][same] = 0
             labels[..., later][same] = 0
     order = np.argsort(-fractions, axis=2, kind="stable")
-    return Mixture(
-        np.take_along_axis(labels, order, axis=2), np.take_along_axis(fractions, order, axis=2), mixture.unexplained
+    return replace(
+        mixture,
+        labels=np.take_along_axis(labels, order, axis=2),
+        fractions=np.take_along_axis(fractions, order, axis=2),
     )
 
 

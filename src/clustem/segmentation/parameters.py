@@ -74,14 +74,14 @@ class NoiseAwareParameters:
     Parameters
     ----------
     similarity : float
-        Noise-corrected similarity, in (0, 1), of the mean patterns of two regions, or of both sides of their common
-        boundary, from which they are one domain. The default lies between what is measured inside bent grains
-        (0.66 and more) and across boundaries (below 0.5).
+        What the reflections of both sides of a boundary have in common behind the noise, in (0, 1), if they are one
+        crystal that bends or fades. The default lies between what is measured inside of bent grains (0.45 and more) and
+        across boundaries (0.35 at most).
     min_size : int
         Smaller regions are given to those around them; in positions.
     """
 
-    similarity: float = 0.6
+    similarity: float = 0.4
     min_size: int = 5
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.segmentation.domains import Domains
-from clustem.segmentation.noise_aware import segment_noise_aware
+from clustem.segmentation.noise_aware.segmenting import segment_noise_aware
 from clustem.segmentation.parameters import Border, LabelsParameters, NoiseAwareParameters, PublishedParameters
 from clustem.segmentation.published import segment_published
 from clustem.surveying import Survey, load_image, load_mask, mend_pixels, survey_of
@@ -33,7 +33,7 @@ def segment(
     scan: Any,
     *,
     method: Literal["noise-aware", "published", "labels"] = "noise-aware",
-    similarity: float = 0.6,
+    similarity: float = 0.4,
     threshold: float | None = None,
     smooth_sigma: float = 0.0,
     detector_mask: ArrayLike | str | Path | None = None,
@@ -54,7 +54,8 @@ def segment(
         set. ``"published"``: neighbours whose patterns have a cosine similarity of at least `threshold` belong
         together (doi 10.1093/mam/ozag044). ``"labels"``: the domains are given by `labels`.
     similarity : float
-        Only for ``"noise-aware"``: noise-corrected similarity in (0, 1) of two regions from which they are one domain.
+        Only for ``"noise-aware"``: what the reflections of two regions have in common behind the noise, in (0, 1), if
+        they are one domain.
     threshold : float, optional
         Only for ``"published"``, as are `smooth_sigma`, `border` and `prefilter`. Cosine similarity in (−1, 1). Without
         it, the one whose partition is most stable is chosen;
@@ -93,7 +94,7 @@ def segment(
     >>> import clustem
     >>> domains = clustem.segment("clustem:film_au")
     >>> domains.number
-    15
+    17
     """
     given = {
         "similarity": similarity,
@@ -115,7 +116,7 @@ def segment(
     parameters = NoiseAwareParameters(**_known(method, given))
     found = survey_of(scan, survey)
     return segment_noise_aware(
-        mend_pixels(scan, found.bad_pixels),
+        scan,
         found,
         parameters,
         detector_mask=_mask(detector_mask, scan.detector_shape, "detector_mask"),

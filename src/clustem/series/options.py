@@ -32,7 +32,7 @@ class FrameOptions:
     """
 
     method: str = "noise-aware"
-    similarity: float = 0.6
+    similarity: float = 0.4
     threshold: float | None = None
     smooth_sigma: float = 0.0
     detector_mask: str | NDArray[Any] | None = None

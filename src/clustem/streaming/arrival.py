@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from clustem.calibration import Calibration
 from clustem.errors import InputError
 from clustem.scan import Scan
-from clustem.segmentation.binning import whole_moves
+from clustem.segmentation.features.binning import whole_moves
 from clustem.surveying import Survey
-from clustem.surveying.beam import smooth_descan
+from clustem.surveying.beam import no_beam, smooth_descan
 from clustem.surveying.statistics import beam_centres, preview
 
 
@@ -68,9 +68,9 @@ class Preparation:
 
     def __init__(self, rows: NDArray[Any], survey: Survey) -> None:
         self.survey = survey
-        self.beam = preview(scan_of(rows, survey.calibration)).beam
-        light = survey.bright_field[~survey.dead_positions]
-        self.light = float(np.median(light)) if self.beam.found else 0.0
+        found = bool(np.isfinite(survey.beam_radius_px))
+        self.beam = preview(scan_of(rows, survey.calibration)).beam if found else no_beam(rows.shape[2:])
+        self.light = float(np.median(survey.bright_field[~survey.dead_positions])) if found else 0.0
 
     def moves(self, rows: NDArray[Any]) -> NDArray[np.int64]:
         """Return by how many px the patterns of rows (n, scan_x, k_y, k_x) are moved, (n, scan_x, 2)."""

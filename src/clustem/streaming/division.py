@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.segmentation.background import measure_scattering
-from clustem.segmentation.features import Features
-from clustem.segmentation.mixtures import REACH, Mixture, mixture_of
+from clustem.segmentation.domains import Mixture
+from clustem.segmentation.features.features import Features
+from clustem.segmentation.noise_aware.background import measure_scattering
+from clustem.segmentation.noise_aware.confidence import judge, split_noise
+from clustem.segmentation.noise_aware.mixtures import REACH, mixture_of
+from clustem.segmentation.noise_aware.partition import Regions, Settled, divide
 from clustem.segmentation.parameters import NoiseAwareParameters
-from clustem.segmentation.partition import Regions, Settled, divide
-from clustem.segmentation.regions import grow_regions
 from clustem.streaming.identities import Identities
 
 
@@ -64,7 +65,7 @@ def divide_rows(
     usable = alive.copy()
     usable[: len(settled)] &= local >= 0
     if features is None:
-        regions = Regions(np.where(usable, 0, -1), None)
+        regions = _Found(np.where(usable, 0, -1), None)
     else:
         above = Settled(local, identities.apart(known.tolist()), identities.others(known.tolist()))
         regions = _regions(features, usable, above, parameters)
@@ -77,7 +78,7 @@ def divide_rows(
         return Division(whole, mixture, np.where(usable, 1, np.nan).astype(np.float32), kept)
     _measure(features, regions, domains, identities)
     labels = (regions.domains + 1).astype(np.int32)
-    mixture, sure = mixture_of(features.whitened, labels, len(settled))
+    mixture, sure = mixture_of(features, labels, len(settled))
     found = np.where(mixture.labels > 0, table[mixture.labels - 1] + 1, 0).astype(np.int32)
     return Division(whole, Mixture(found, mixture.fractions, mixture.unexplained), sure, kept)
 
@@ -89,19 +90,46 @@ def _local(settled: NDArray[np.int64], identities: Identities) -> tuple[NDArray[
     return known, np.where(roots >= 0, np.searchsorted(known, roots), -1).astype(np.int64)
 
 
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Regions 0 … of a window (rows, scan_x), −1 = in none, and which of them is the background, if any."""
+
+    labels: NDArray[np.int64]
+    background: int | None
+
+    @property
+    def domains(self) -> NDArray[np.int64]:
+        """The labels without the background."""
+        return self.labels if self.background is None else np.where(self.labels == self.background, -1, self.labels)
+
+
 def _regions(
     features: Features, usable: NDArray[np.bool_], settled: Settled, parameters: NoiseAwareParameters
-) -> Regions:
-    """Return the regions of a window; one if neighbours have no more in common than chance makes."""
-    tree = grow_regions(features, usable, settled.labels, settled.apart)
-    found = divide(features, tree, usable, parameters, settled)
-    if features.basis.structured or int(settled.labels.max(initial=-1)) > 0:
-        return found
-    return Regions(np.where(usable, 0, -1), None)
+) -> _Found:
+    """Return the regions of a window; one, unless two are settled, or both halves of the data have two."""
+    several = int(settled.labels.max(initial=-1)) > 0
+    if several or features.structured:
+        found = divide(features, usable, parameters, settled)
+        if several or int(found.labels.max(initial=-1)) < 1 or _distinct(features, usable, found, parameters, settled):
+            return _Found(found.labels, found.background)
+    return _Found(np.where(usable, 0, -1), None)
+
+
+def _distinct(
+    features: Features,
+    usable: NDArray[np.bool_],
+    found: Regions,
+    parameters: NoiseAwareParameters,
+    settled: Settled,
+) -> bool:
+    """Return whether at least two of the regions are found again in halves of the data."""
+    again = [divide(half, usable, parameters, settled) for half in split_noise(features)]
+    labels, *others = ((regions.domains + 1).astype(np.int32) for regions in (found, *again))
+    return judge(labels, others).distinct
 
 
 def _domains(
-    regions: Regions,
+    regions: _Found,
     known: NDArray[np.int64],
     local: NDArray[np.int64],
     identities: Identities,
@@ -123,11 +151,10 @@ def _domains(
     return domains, kept
 
 
-def _measure(features: Features, regions: Regions, domains: NDArray[np.int64], identities: Identities) -> None:
+def _measure(features: Features, regions: _Found, domains: NDArray[np.int64], identities: Identities) -> None:
     """Keep what the regions scatter."""
     numbers, scattering = measure_scattering(features, regions.labels)
     sizes = np.bincount(regions.labels[regions.labels >= 0], minlength=len(domains))
     for k, region in enumerate(numbers.tolist()):
-        identities.measure(
-            int(domains[region]), int(sizes[region]), float(scattering.electrons[k]), float(scattering.anisotropy[k])
-        )
+        found = (float(x[k]) for x in (scattering.electrons, scattering.reflections, scattering.anisotropy))
+        identities.measure(int(domains[region]), int(sizes[region]), *found)

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.segmentation.background import Scattering
+from clustem.segmentation.noise_aware.background import Scattering
 
 _CONTACT = 3  # pairs of neighbouring positions by which domains touch
 _REMEMBERED = 256  # closed domains, the last ones, that the background is told from
@@ -19,7 +19,7 @@ class Identities:
 
     def __init__(self) -> None:
         self.parent: list[int] = []
-        self.measured: dict[int, tuple[int, float, float]] = {}
+        self.measured: dict[int, tuple[int, float, float, float]] = {}
         self.contacts: dict[tuple[int, int], int] = {}
 
     def copy(self) -> Identities:
@@ -65,10 +65,10 @@ class Identities:
                 self.measure(roots[0], *self.measured.pop(other))
         return roots[0]
 
-    def measure(self, domain: int, positions: int, electrons: float, anisotropy: float) -> None:
+    def measure(self, domain: int, positions: int, electrons: float, reflections: float, anisotropy: float) -> None:
         """Take what so many positions of a domain scatter for what it does, if they are more than were seen before."""
-        if positions >= self.measured.get(domain, (0, 0.0, 0.0))[0]:
-            self.measured[domain] = positions, electrons, anisotropy
+        if positions >= self.measured.get(domain, (0,))[0]:
+            self.measured[domain] = positions, electrons, reflections, anisotropy
 
     def touch(self, domains: NDArray[np.int64]) -> None:
         """Take note of which domains touch in settled rows (rows, scan_x), and let others go that are not there."""
@@ -108,5 +108,5 @@ class Identities:
         return np.array([self.root(k) for k in range(len(self.parent))], np.int64)
 
     def _scattering(self, domains: list[int]) -> Scattering:
-        values = np.array([self.measured[k][1:] for k in domains]).reshape(-1, 2)
-        return Scattering(values[:, 0], values[:, 1])
+        values = np.array([self.measured[k][1:] for k in domains]).reshape(-1, 3)
+        return Scattering(values[:, 0], values[:, 1], values[:, 2])

@@ -13,15 +13,14 @@ from clustem.calibration import Calibration
 from clustem.computing import at_once
 from clustem.errors import InputError
 from clustem.segmentation import Domains, NoiseAwareParameters
-from clustem.segmentation.features import Features
-from clustem.segmentation.noise_aware import domains_of
-from clustem.segmentation.shared_directions import Past
+from clustem.segmentation.features.features import FeatureMaker, Features, features_of_rows
+from clustem.segmentation.features.rows import BinnedRows
+from clustem.segmentation.noise_aware.segmenting import domains_of
 from clustem.solving import small_products
 from clustem.streaming.arrival import Preparation, scan_of
 from clustem.streaming.division import divide_rows
 from clustem.streaming.found import Found
 from clustem.streaming.identities import Identities
-from clustem.streaming.window import Window
 from clustem.surveying import survey
 
 GROUP = 2048  # positions, at least, in rows whose beam is followed and that are binned together
@@ -56,9 +55,8 @@ class OpenRows:
         self.small = shape[0] * shape[1] <= _SMALL
         self.new = int(np.clip(_NEW // shape[1], _LEAST_NEW, _MOST_NEW))
         most = _ABOVE + _BELOW + self.new + rows_in_group(shape[1])
-        self.window = Window(shape[0] if self.small else min(most, shape[0]), shape[1], self.survey)
+        self.window = BinnedRows(shape[0] if self.small else min(most, shape[0]), shape[1], self.survey)
         self.settled = 0
-        self.past: Past | None = None
         self._left: _Piece | None = None
 
     def add(self, rows: NDArray[Any], found: Found) -> None:
@@ -78,7 +76,7 @@ class OpenRows:
         """Divide the open rows, and more rows below them, without settling any."""
         if rows is not None:
             self.window.add(rows, self.preparation.moves(rows))
-        piece, _ = at_once(partial(self.settle, found), partial(self._piece, self.settled))
+        piece = at_once(partial(self.settle, found), partial(self._piece, self.settled))
         piece.divide(found, found.identities.copy(), self.parameters)
         if rows is not None:
             self.window.forget(len(rows))
@@ -90,10 +88,7 @@ class OpenRows:
         That is done while the features of the next ones are computed, or by :meth:`settle`.
         """
         stop = max(stop, self.settled)
-        piece, past = at_once(partial(self.settle, found), partial(self._piece, stop))
-        self._left = piece
-        if stop > self.settled:
-            self.past = past
+        self._left = at_once(partial(self.settle, found), partial(self._piece, stop))
         self.settled = stop
         self.window.drop(max(0, stop - _ABOVE - self.window.first))
 
@@ -105,7 +100,7 @@ class OpenRows:
 
     def whole(self) -> Domains:
         """Return the domains of the rows, of which none is settled, as of a whole scan."""
-        features = self.window.whole_features(self.mask)
+        features = self._features()
         if features is None:
             raise InputError(
                 "rows: not one electron was counted on the pixels that are compared, those outside of the direct beam; "
@@ -114,11 +109,17 @@ class OpenRows:
         alive = self.window.alive[: self.window.count]
         return replace(domains_of(features, alive, self.survey, self.parameters), calibration=self.survey.calibration)
 
-    def _piece(self, stop: int) -> tuple[_Piece, Past | None]:
-        """Return the open rows, to be settled before scan row `stop`, and the past of what follows them."""
-        features, past = self.window.features(self.mask, self.past, stop - self.settled)
+    def _features(self) -> Features | None:
+        """Return the features of the rows that are held, None if nothing was counted in them."""
+        moves = self.window.moves[: self.window.count].astype(float)
+        maker = FeatureMaker(replace(self.survey, descan_px=moves), self.window.binning, self.mask)
+        features = features_of_rows(self.window, maker)
+        return features if features.electrons.any() else None
+
+    def _piece(self, stop: int) -> _Piece:
+        """Return the open rows, to be settled before scan row `stop`."""
         alive = self.window.alive[: self.window.count].copy()
-        return _Piece(features, alive, self.window.first, self.settled, stop), past
+        return _Piece(self._features(), alive, self.window.first, self.settled, stop)
 
 
 @dataclass(frozen=True, eq=False)

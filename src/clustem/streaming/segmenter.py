@@ -60,14 +60,14 @@ class StreamingSegmenter:
     >>> segmenter.labels.shape
     (20, 40)
     >>> segmenter.update(scan[20:]).finish().number
-    15
+    17
     """
 
     def __init__(
         self,
         shape: tuple[int, int, int, int],
         *,
-        similarity: float = 0.6,
+        similarity: float = 0.4,
         min_size: int = 5,
         detector_mask: ArrayLike | str | Path | None = None,
         calibration: Calibration | None = None,

@@ -1,0 +1,1 @@
+"""The noise-aware method: what is one domain, decided along the boundaries of regions."""

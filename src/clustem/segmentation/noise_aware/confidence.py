@@ -1,0 +1,82 @@
+"""Confidence: two halves of the data with independent noise, and whether they tell the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.scratch import scratch_array
+from clustem.segmentation.features.features import Features, WindowFeatures
+from clustem.segmentation.noise_aware.constants import CONFIDENCE
+
+_SEED = 20260101
+
+
+@dataclass(frozen=True, eq=False)
+class Confidence:
+    """How sure a partition is.
+
+    Attributes
+    ----------
+    domains : (K,) float64
+        Overlap (intersection over union) of each domain with the one that is found in its place in either half of the
+        data, the mean of both: 1 = the same, 0 = not found again.
+    distinct : bool
+        Whether at least two regions, the background among them, are found again.
+    boundary : float
+        Share of the positions that touch another domain.
+    """
+
+    domains: NDArray[np.float64]
+    distinct: bool
+    boundary: float
+
+
+def split_noise(features: Features) -> tuple[Features, Features]:
+    """Return two sets of features of the same scan with independent noise, each of twice the variance.
+
+    Noise of the variance that is there already is added to one and subtracted from the other: for Gaussian noise, which
+    sums over a hundred pixels have, that is what binomial thinning is for counts (Neufeld et al., JMLR 25, 2024). A
+    position has the same noise in all windows that look at it.
+    """
+    halves: tuple[list[WindowFeatures], list[WindowFeatures]] = ([], [])
+    for number, window in enumerate(features.windows):
+        generator = np.random.default_rng((_SEED, number))
+        drawn = generator.standard_normal(window.values.shape, np.float32)
+        drawn *= np.sqrt(window.noise)[..., None]
+        for half, sign in zip(halves, (np.float32(1), np.float32(-1)), strict=True):
+            values = scratch_array(window.values.shape, np.float32)
+            np.multiply(drawn, sign, out=values)
+            values += window.values
+            half.append(replace(window, values=values, noise=2 * window.noise))
+    return replace(features, windows=halves[0]), replace(features, windows=halves[1])
+
+
+def judge(labels: NDArray[np.int32], found: list[NDArray[np.int32]]) -> Confidence:
+    """Return the confidence in labels (scan_y, scan_x), given those found in both halves of the data."""
+    overlaps = np.mean([_overlap(labels, other) for other in found], axis=0)
+    rest = np.mean([_shared((labels == 0), (other == 0)) for other in found])
+    returning = int((overlaps >= CONFIDENCE.returns).sum()) + int(rest >= CONFIDENCE.returns) >= 2
+    edge = np.zeros(labels.shape, bool)
+    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    edge[:-1] |= labels[:-1] != labels[1:]
+    return Confidence(overlaps, returning, float(edge.mean()))
+
+
+def _overlap(labels: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return the largest intersection over union of every domain with one of the other partition, (K,)."""
+    number, columns = int(labels.max(initial=0)), int(other.max(initial=0)) + 1
+    keys, shared = np.unique(labels.ravel().astype(np.int64) * columns + other.ravel(), return_counts=True)
+    rows, cols = keys // columns, keys % columns
+    sizes, others = np.bincount(labels.ravel(), minlength=number + 1), np.bincount(other.ravel(), minlength=columns)
+    ratio = np.where(cols > 0, shared / (sizes[rows] + others[cols] - shared), 0.0)
+    best = np.zeros(number + 1)
+    np.maximum.at(best, rows, ratio)
+    return best[1:]
+
+
+def _shared(one: NDArray[np.bool_], two: NDArray[np.bool_]) -> float:
+    """Return intersection over union, 0 for two empty ones."""
+    return float((one & two).sum()) / max(1, int((one | two).sum()))

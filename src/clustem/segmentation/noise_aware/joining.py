@@ -1,0 +1,154 @@
+"""Regions joined with their neighbours, the most alike first, until only boundaries between domains are left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustem.segmentation.features.features import Features
+from clustem.segmentation.features.windows import owners
+from clustem.segmentation.noise_aware.comparing import Comparisons, compare_contacts, decided, find_contacts
+from clustem.segmentation.noise_aware.constants import SEGMENTATION
+
+_BELOW = 1.5  # standard errors by which a similarity is taken to be lower when pairs are put in order
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Regions that were joined.
+
+    Attributes
+    ----------
+    labels : (scan_y, scan_x) int64
+        Regions 0 …, −1 = in none.
+    merges : (m, 2) int64
+        Flat positions that stand for two regions that became one, in order.
+    heights : (m,) float64
+        What both had in common.
+    pairs : (p, 2) int64
+        Flat positions of the pairs of neighbours that are left.
+    left : (p,) float64
+        What these have in common, below what would join them.
+    """
+
+    labels: NDArray[np.int64]
+    merges: NDArray[np.int64]
+    heights: NDArray[np.float64]
+    pairs: NDArray[np.int64]
+    left: NDArray[np.float64]
+
+
+def join_regions(
+    features: Features,
+    labels: NDArray[np.int64],
+    similarity: float,
+    *,
+    contact: int = SEGMENTATION.contact,
+    apart: Iterable[tuple[int, int]] = (),
+) -> Joined:
+    """Join regions 0 … of labels (scan_y, scan_x), −1 = none, with those that they do not differ from.
+
+    Two neighbours become one if nothing but noise makes them differ; or if the step between them is no larger than
+    what their patterns change by over the same distance inside of them, and their reflections have at least
+    `similarity` in common. In every round, all pairs are joined in which each is the most alike neighbour of the other.
+    Pairs that are `apart` are not joined, nor is what becomes one with them.
+    """
+    labels = labels.copy()
+    owner = owners(labels.shape, [window.window for window in features.windows])
+    foreign = _Foreign(apart)
+    known_keys, known = np.empty(0, np.int64), Comparisons.empty(0)
+    number = int(labels.max(initial=-1)) + 1
+    stands = _first_places(labels, number)
+    changed = np.ones(number, bool)
+    merges, heights = [], []
+    while True:
+        contacts = find_contacts(labels, owner, contact)
+        keys = contacts.pairs[:, 0] * number + contacts.pairs[:, 1]
+        place = np.searchsorted(known_keys, keys)
+        old = place < known_keys.size
+        old[old] = known_keys[place[old]] == keys[old]
+        old &= ~changed[contacts.pairs].any(axis=1)
+        found = Comparisons.empty(keys.size)
+        found.put(np.flatnonzero(old), known.take(place[old]))
+        new = np.flatnonzero(~old)
+        part = type(contacts)(contacts.pairs[new], contacts.windows[new])
+        found.put(new, compare_contacts(features, labels, part))
+        known_keys, known = keys, found
+        nothing, crystal = decided(found, similarity)
+        joins = (nothing | crystal) & ~foreign.among(contacts.pairs)
+        order = 1 - np.clip(found.similarity - _BELOW * found.error, -1, 1)
+        chosen = _mutual(contacts.pairs, np.where(joins, order, np.inf), number)
+        if not chosen.size:
+            break
+        table = np.arange(number)
+        for n in chosen[np.lexsort((keys[chosen], order[chosen]))].tolist():
+            a, b = contacts.pairs[n].tolist()
+            table[b] = a
+            merges.append((stands[a], stands[b]))
+            heights.append(max(similarity, min(1.0, float(found.similarity[n]))))
+            foreign.join(a, b)
+        changed = np.zeros(number, bool)
+        changed[contacts.pairs[chosen]] = True
+        labels = np.where(labels >= 0, table[labels], -1)
+    left = _left(found, similarity)
+    return Joined(
+        labels,
+        np.array(merges, np.int64).reshape(-1, 2),
+        np.array(heights),
+        stands[contacts.pairs].reshape(-1, 2),
+        left,
+    )
+
+
+def _left(found: Comparisons, similarity: float) -> NDArray[np.float64]:
+    """Return what pairs that are not joined have in common: less, the larger the step between them is."""
+    alike = np.where(np.isnan(found.reflections), found.similarity, found.reflections)
+    step = np.maximum(found.difference - SEGMENTATION.errors * found.spread, 1e-300)
+    share = np.minimum(alike, similarity * np.minimum(1.0, found.allowed / step))
+    return np.asarray(np.clip(np.nan_to_num(share, nan=-1.0), -1.0, np.nextafter(similarity, 0)))
+
+
+def _mutual(pairs: NDArray[np.int64], order: NDArray[np.float64], number: int) -> NDArray[np.int64]:
+    """Return which pairs (m, 2) come first for both of their regions, by order (m,), then by number; inf is never."""
+    rank = np.empty(order.size, np.int64)
+    rank[np.lexsort((pairs[:, 1], pairs[:, 0], order))] = np.arange(order.size)
+    rank[np.isinf(order)] = order.size
+    best = np.full(number, order.size)
+    for side in (0, 1):
+        np.minimum.at(best, pairs[:, side], rank)
+    mine = (best[pairs] == rank[:, None]).all(axis=1) & (rank < order.size)
+    return np.flatnonzero(mine)
+
+
+def _first_places(labels: NDArray[np.int64], number: int) -> NDArray[np.int64]:
+    """Return the first flat position of regions 0 …."""
+    flat, first = labels.ravel(), np.zeros(number, np.int64)
+    inside = np.flatnonzero(flat >= 0)[::-1]
+    first[flat[inside]] = inside
+    return first
+
+
+class _Foreign:
+    """Regions that are known to be two, while others become one."""
+
+    def __init__(self, apart: Iterable[tuple[int, int]]) -> None:
+        self.of: dict[int, set[int]] = {}
+        for a, b in apart:
+            self.of.setdefault(a, set()).add(b)
+            self.of.setdefault(b, set()).add(a)
+
+    def among(self, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which pairs (m, 2) are two."""
+        if not self.of:
+            return np.zeros(len(pairs), bool)
+        return np.array([b in self.of.get(a, ()) for a, b in pairs.tolist()], bool)
+
+    def join(self, a: int, b: int) -> None:
+        """Let b be a from now on."""
+        for c in self.of.pop(b, set()):
+            self.of[c].discard(b)
+            self.of[c].add(a)
+            self.of.setdefault(a, set()).add(c)
