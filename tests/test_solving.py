@@ -2,12 +2,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from clustem.computing import execution
 from clustem.solving import (
     factorise_positive,
     invert_positive,
-    lower_gram,
-    product,
     small_products,
     solve_positive,
 )
@@ -31,20 +28,6 @@ def test_small_products_have_one_thread_and_others_as_many_as_before():
     with pytest.raises(ZeroDivisionError), small_products():
         1 / 0  # noqa: B018
     assert threads() == before
-
-
-@pytest.mark.parametrize("rows", [1, 128, 300])
-def test_products_are_the_same_to_the_last_bit_for_any_number_of_threads(rows):
-    left = np.random.default_rng(rows).normal(size=(rows, 37)).astype(np.float32)
-    right = np.random.default_rng(9).normal(size=(37, 5))
-    with small_products(), execution(threads=1):
-        one, square = product(left, right), lower_gram(left)
-    with small_products(), execution(threads=3):
-        np.testing.assert_array_equal(product(left, right), one)
-        np.testing.assert_array_equal(lower_gram(left), square)
-    np.testing.assert_allclose(one, left.astype(np.float64) @ right, atol=1e-12)
-    np.testing.assert_allclose(np.tril(square), np.tril(left @ left.T), atol=1e-4)
-    assert square.dtype == np.float32
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 7])

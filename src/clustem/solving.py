@@ -12,11 +12,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from clustem.compiling import compiled
-from clustem.computing import in_threads
 
 Array = NDArray[Any]
-
-_ROWS = 128  # of a matrix that a thread multiplies at once
 
 
 @contextmanager
@@ -27,37 +24,6 @@ def small_products() -> Iterator[None]:
     """
     with threadpool_limits(limits=1, user_api="blas"):
         yield
-
-
-def product(left: Array, right: Array) -> Array:
-    """Return the product of matrices (n, k) and (k, m), some rows at a time in all computing threads.
-
-    Within :func:`small_products` it is the same to the last bit for any number of threads.
-    """
-    result = np.empty((len(left), right.shape[1]), np.result_type(left, right))
-
-    def work(first: int, last: int) -> None:
-        for start in range(first * _ROWS, min(last * _ROWS, len(left)), _ROWS):
-            np.matmul(left[start : start + _ROWS], right, out=result[start : start + _ROWS])
-
-    in_threads(work, -(-len(left) // _ROWS))
-    return result
-
-
-def lower_gram(rows: Array) -> Array:
-    """Return the products of rows (n, k) with each other, (n, n), of which only the lower triangle is filled.
-
-    Computed as by :func:`product`.
-    """
-    result = np.zeros((len(rows), len(rows)), rows.dtype)
-
-    def work(first: int, last: int) -> None:
-        for start in range(first * _ROWS, min(last * _ROWS, len(rows)), _ROWS):
-            stop = min(start + _ROWS, len(rows))
-            np.matmul(rows[start:stop], rows[:stop].T, out=result[start:stop, :stop])
-
-    in_threads(work, -(-len(rows) // _ROWS), longest=1)
-    return result
 
 
 @compiled()

@@ -43,11 +43,6 @@ class Binning:
     scale: float
     silent: float
 
-    @property
-    def plan(self) -> tuple[NDArray[np.int64], NDArray[np.int64], float, float]:
-        """What the loops need: the cell of every row and column, offset and scale."""
-        return self.cell_y, self.cell_x, self.offset, self.scale
-
 
 def binning_of(survey: Survey) -> Binning:
     """Return how the patterns of a scan are binned."""

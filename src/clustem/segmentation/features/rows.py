@@ -24,11 +24,6 @@ class BinnedRows:
         self.first, self.count = 0, 0
 
     @property
-    def space(self) -> int:
-        """Rows that can be added."""
-        return len(self.patterns) - self.count
-
-    @property
     def stop(self) -> int:
         """The scan row after the last one."""
         return self.first + self.count
