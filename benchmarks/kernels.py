@@ -22,8 +22,8 @@ from timing import Work, cores, medians
 
 import clustem
 from clustem.passes import Block, run_pass
-from clustem.segmentation.marching import neighbour_pairs
-from clustem.segmentation.tree import build_tree
+from clustem.segmentation.domains import build_tree
+from clustem.segmentation.published import neighbour_pairs
 
 SUM = "`data.sum(axis=(2, 3))`"
 _MIN_SIZE = 5

@@ -25,13 +25,13 @@ from scores import Truth, score
 from simulated import make
 
 import clustem
+from clustem.segmentation import NoiseAwareParameters
+from clustem.segmentation.features import Features, measure_features
 from clustem.segmentation.features.constants import FEATURES
-from clustem.segmentation.features.features import Features, measure_features
 from clustem.segmentation.features.filters import _chance
+from clustem.segmentation.noise_aware import domains_of
 from clustem.segmentation.noise_aware.constants import BACKGROUND, CONFIDENCE, MIXTURES, SEGMENTATION
 from clustem.segmentation.noise_aware.partition import STEPS
-from clustem.segmentation.noise_aware.segmenting import domains_of
-from clustem.segmentation.parameters import NoiseAwareParameters
 
 RECORDS: dict[str, Any] = {
     "FEATURES": FEATURES,

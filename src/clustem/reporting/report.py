@@ -23,8 +23,7 @@ from clustem.reporting.maps import plot_beam_displacement, plot_certainty, plot_
 from clustem.reporting.numerals import column_texts, number_text
 from clustem.reporting.patterns import plot_mean_patterns
 from clustem.results import CONVENTIONS, Results
-from clustem.segmentation import domain_table
-from clustem.segmentation.parameters import PublishedParameters
+from clustem.segmentation import PublishedParameters, domain_table
 
 DPI, LOW_DPI = 150, 100
 LARGE = 1_000_000  # bytes of one picture

@@ -1,18 +1,23 @@
 """Domains from the similarity of neighbouring diffraction patterns."""
 
-from clustem.segmentation.agreement import adjusted_rand_index
-from clustem.segmentation.corrected import SimilarityMap, similarity_map
-from clustem.segmentation.domains import Domains, Mixture, Quality
-from clustem.segmentation.listing import domain_table
-from clustem.segmentation.outlines import contours, polygons
-from clustem.segmentation.parameters import LabelsParameters, NoiseAwareParameters, PublishedParameters
-from clustem.segmentation.prefilter import published_prefilter
+from clustem.segmentation.domains import (
+    Domains,
+    MergeTree,
+    Mixture,
+    Quality,
+    adjusted_rand_index,
+    contours,
+    domain_table,
+    polygons,
+)
+from clustem.segmentation.parameters import Border, LabelsParameters, NoiseAwareParameters, PublishedParameters
+from clustem.segmentation.published import published_prefilter
 from clustem.segmentation.segmenting import METHODS, check_options, has_option, segment
-from clustem.segmentation.similarity import check_blur, published_similarity
-from clustem.segmentation.tree import MergeTree
+from clustem.segmentation.similarity import SimilarityMap, check_blur, published_similarity, similarity_map
 
 __all__ = [
     "METHODS",
+    "Border",
     "Domains",
     "LabelsParameters",
     "MergeTree",

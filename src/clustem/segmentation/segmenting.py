@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.segmentation.domains import Domains
-from clustem.segmentation.noise_aware.segmenting import segment_noise_aware
+from clustem.segmentation.noise_aware import segment_noise_aware
 from clustem.segmentation.parameters import Border, LabelsParameters, NoiseAwareParameters, PublishedParameters
 from clustem.segmentation.published import segment_published
 from clustem.surveying import Survey, load_image, load_mask, mend_pixels, survey_of

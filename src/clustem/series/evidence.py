@@ -12,7 +12,7 @@ from scipy.optimize import nnls
 from clustem.computing import in_threads
 from clustem.passes import Block, run_pass
 from clustem.scan import Scan
-from clustem.segmentation.features._binning_kernels import project_patterns
+from clustem.segmentation.features import project_patterns
 from clustem.series.frames import MeasuredFrame
 
 _EDGE = 0.22  # of the strength inside a particle, where it ends: the rim of a sphere is faint, a sharp edge steep

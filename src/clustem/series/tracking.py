@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from clustem.crystallography import Crystal, Probe
 from clustem.errors import InputError
 from clustem.passes import tell_progress
-from clustem.segmentation import check_blur
-from clustem.segmentation.parameters import Border
+from clustem.segmentation import Border, check_blur
 from clustem.series.assembling import assemble
 from clustem.series.drift import Drift, find_drift
 from clustem.series.fragments import absorb_fragments

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from clustem.calibration import Calibration
 from clustem.errors import InputError
 from clustem.scan import Scan
-from clustem.segmentation.features.binning import whole_moves
+from clustem.segmentation.features import whole_moves
 from clustem.surveying import Survey
 from clustem.surveying.beam import no_beam, smooth_descan
 from clustem.surveying.statistics import beam_centres, preview

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.segmentation.domains import Mixture
-from clustem.segmentation.features.features import Features
-from clustem.segmentation.noise_aware.background import measure_scattering
-from clustem.segmentation.noise_aware.confidence import judge, split_noise
-from clustem.segmentation.noise_aware.mixtures import REACH, mixture_of
-from clustem.segmentation.noise_aware.partition import Regions, Settled, divide
-from clustem.segmentation.parameters import NoiseAwareParameters
+from clustem.segmentation import Mixture, NoiseAwareParameters
+from clustem.segmentation.features import Features
+from clustem.segmentation.noise_aware import (
+    REACH,
+    Regions,
+    Settled,
+    divide,
+    judge,
+    measure_scattering,
+    mixture_of,
+    split_noise,
+)
 from clustem.streaming.identities import Identities
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.segmentation import Mixture
-from clustem.segmentation.editing import merge_mixture
+from clustem.segmentation.domains import merge_mixture
 from clustem.streaming.division import Division
 from clustem.streaming.identities import Identities
 

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.segmentation.noise_aware.background import Scattering
+from clustem.segmentation.noise_aware import Scattering
 
 _CONTACT = 3  # pairs of neighbouring positions by which domains touch
 _REMEMBERED = 256  # closed domains, the last ones, that the background is told from

@@ -13,9 +13,8 @@ from clustem.calibration import Calibration
 from clustem.computing import at_once
 from clustem.errors import InputError
 from clustem.segmentation import Domains, NoiseAwareParameters
-from clustem.segmentation.features.features import FeatureMaker, Features, features_of_rows
-from clustem.segmentation.features.rows import BinnedRows
-from clustem.segmentation.noise_aware.segmenting import domains_of
+from clustem.segmentation.features import BinnedRows, FeatureMaker, Features, features_of_rows
+from clustem.segmentation.noise_aware import domains_of
 from clustem.solving import small_products
 from clustem.streaming.arrival import Preparation, scan_of
 from clustem.streaming.division import divide_rows

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from clustem.calibration import Calibration
 from clustem.errors import InputError
 from clustem.segmentation import Domains, NoiseAwareParameters, Quality
-from clustem.segmentation.tree import number_by_size
+from clustem.segmentation.domains import number_by_size
 from clustem.streaming.arrival import checked_rows, checked_shape
 from clustem.streaming.found import Found
 from clustem.streaming.opened import OpenRows, rows_in_group

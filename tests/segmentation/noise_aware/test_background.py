@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clustem.formats import open_scan
-from clustem.segmentation.features.features import measure_features
+from clustem.segmentation.features import measure_features
 from clustem.segmentation.noise_aware.background import Scattering, find_background, measure_scattering
 from clustem.surveying import survey
 from tests.segmentation.scenes import DETECTOR, counts, crystal, diffuse, scene, vacuum

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clustem.segmentation.features.windows import owners
+from clustem.segmentation.features import owners
 from clustem.segmentation.noise_aware.comparing import Comparisons, compare_contacts, decided, find_contacts
 from tests.segmentation.scenes import features_of, halves
 

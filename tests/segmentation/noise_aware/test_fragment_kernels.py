@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import linkage
 
-from clustem.segmentation._tree_kernels import root_of
+from clustem.segmentation.domains import root_of
 from clustem.segmentation.noise_aware._fragment_kernels import (
     drop_first,
     join_regions,

@@ -3,8 +3,8 @@ import pytest
 
 from clustem.computing import execution
 from clustem.segmentation import adjusted_rand_index
+from clustem.segmentation.domains import component_labels
 from clustem.segmentation.noise_aware.fragments import grow_fragments
-from clustem.segmentation.tree import component_labels
 from tests.segmentation.scenes import features_of
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from clustem.formats import open_scan
 from clustem.segmentation import NoiseAwareParameters, adjusted_rand_index
-from clustem.segmentation.features.features import measure_features
+from clustem.segmentation.features import measure_features
 from clustem.segmentation.noise_aware import partition
 from clustem.segmentation.noise_aware.background import Scattering
 from clustem.segmentation.noise_aware.partition import Settled, divide, in_order, pieces_of

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.compiling import compiled
-from clustem.segmentation._tree_kernels import root_of
+from clustem.segmentation.domains import root_of
 
 Array = NDArray[Any]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from clustem.segmentation.features.features import Features, WindowFeatures
+from clustem.segmentation.features import Features, WindowFeatures
 from clustem.segmentation.noise_aware._boundary_kernels import core_positions
 from clustem.segmentation.noise_aware.constants import BACKGROUND
 

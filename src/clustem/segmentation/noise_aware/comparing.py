@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.computing import in_threads
-from clustem.segmentation.features.features import Features, WindowFeatures
+from clustem.segmentation.features import Features, WindowFeatures
 from clustem.segmentation.noise_aware._boundary_kernels import (
     THIN,
     compare_pairs,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.scratch import scratch_array
-from clustem.segmentation.features.features import Features, WindowFeatures
+from clustem.segmentation.features import Features, WindowFeatures
 from clustem.segmentation.noise_aware.constants import CONFIDENCE
 
 _SEED = 20260101

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from clustem.computing import in_threads
-from clustem.segmentation.features.features import Features, WindowFeatures
+from clustem.segmentation.domains import component_labels
+from clustem.segmentation.features import Features, WindowFeatures
 from clustem.segmentation.noise_aware._fragment_kernels import join_regions
 from clustem.segmentation.noise_aware.constants import SEGMENTATION
-from clustem.segmentation.tree import component_labels
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.segmentation.features.features import Features
-from clustem.segmentation.features.windows import owners
+from clustem.segmentation.features import Features, owners
 from clustem.segmentation.noise_aware.comparing import Comparisons, compare_contacts, decided, find_contacts
 from clustem.segmentation.noise_aware.constants import SEGMENTATION
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import label
 
-from clustem.segmentation.features.features import Features
+from clustem.segmentation.features import Features
 from clustem.segmentation.noise_aware.background import Background, Scattering, find_background
 from clustem.segmentation.noise_aware.constants import SEGMENTATION
 from clustem.segmentation.noise_aware.fragments import grow_fragments

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.segmentation.features.features import Features
-from clustem.segmentation.features.windows import owners
+from clustem.segmentation.features import Features, owners
 from clustem.segmentation.noise_aware.comparing import compare_contacts, find_contacts
 from clustem.segmentation.noise_aware.constants import SEGMENTATION
 

@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.scan import Scan
-from clustem.segmentation.domains import Domains, Quality
-from clustem.segmentation.features.features import Features, measure_features
+from clustem.segmentation.domains import Domains, MergeTree, Quality, build_tree, number_by_size
+from clustem.segmentation.features import Features, measure_features
 from clustem.segmentation.noise_aware.confidence import Confidence, judge, split_noise
 from clustem.segmentation.noise_aware.constants import CONFIDENCE
 from clustem.segmentation.noise_aware.mixtures import mixture_of
 from clustem.segmentation.noise_aware.partition import Regions, divide
 from clustem.segmentation.noise_aware.quality import weakest_boundaries
 from clustem.segmentation.parameters import NoiseAwareParameters
-from clustem.segmentation.tree import MergeTree, build_tree, number_by_size
 from clustem.surveying import Survey
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from skimage.measure import label as connected_parts
 
 from clustem.errors import InputError
-from clustem.segmentation.domains import Domains
+from clustem.segmentation.domains.record import Domains
 
 Line = NDArray[np.float64]
 

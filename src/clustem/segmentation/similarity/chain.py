@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.segmentation.blur import blur_plan
+from clustem.segmentation.similarity.blur import blur_plan
 
 STEPS_PER_PX = 4  # of the movement: patterns are moved by multiples of a quarter pixel, so that few templates do
 _COVERED = 1e-3  # share of a blurred pixel that must come from used ones
@@ -50,7 +50,7 @@ class Chain:
 
     @cached_property
     def plan(self) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-        """What blurs a binned pattern, see :func:`clustem.segmentation.blur.blur_plan`."""
+        """What blurs a binned pattern, see :func:`clustem.segmentation.similarity.blur_plan`."""
         return blur_plan((self.mask.shape[0], self.mask.shape[1]), self.sigma)
 
     @cached_property
@@ -87,9 +87,9 @@ class Chain:
     def tables(self, move: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the template (k_y, k_x) and maps (5, n_y n_x) of patterns that are moved by `move`.
 
-        `move` is as in :func:`clustem.segmentation._corrected_kernels.gather_pattern`. The maps are the norm of the
-        blur, what a binned pixel adds to the energy by itself, and for the standard errors the mask, the blurred mask
-        and the squared weight of the noise.
+        `move` is as in :func:`clustem.segmentation.similarity._corrected_kernels.gather_pattern`. The maps are the norm
+        of the blur, what a binned pixel adds to the energy by itself, and for the standard errors the mask, the blurred
+        mask and the squared weight of the noise.
         """
         side = self._still if self.good.all() else _Diagonals(self, self._norm(move))
         norm = side.norm

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from clustem.computing import in_threads, memory_budget
 from clustem.scan import Scan
-from clustem.segmentation._prefilter_kernels import (
+from clustem.segmentation.parameters import PrefilterParameters
+from clustem.segmentation.published._prefilter_kernels import (
     make_features,
     neighbour_weights,
     pair_products,
     sharpen_products,
     weighted_sums,
 )
-from clustem.segmentation.blur import blur_plan
-from clustem.segmentation.parameters import PrefilterParameters
+from clustem.segmentation.similarity import blur_plan
 from clustem.surveying import runs_of
 
 _TILE = 8  # columns that a thread walks along, for its cache

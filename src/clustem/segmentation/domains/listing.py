@@ -10,7 +10,7 @@ from scipy.ndimage import find_objects, mean
 
 from clustem.averaging import Averages
 from clustem.errors import InputError
-from clustem.segmentation.domains import Domains
+from clustem.segmentation.domains.record import Domains
 
 if TYPE_CHECKING:
     import pandas as pd

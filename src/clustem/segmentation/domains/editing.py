@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from clustem.errors import InputError
-from clustem.segmentation._tree_kernels import last_division
-from clustem.segmentation.tree import MergeTree, component_labels
+from clustem.segmentation.domains._tree_kernels import last_division
+from clustem.segmentation.domains.tree import MergeTree, component_labels
 
 if TYPE_CHECKING:
-    from clustem.segmentation.domains import Mixture
+    from clustem.segmentation.domains.record import Mixture
 
 
 def check_label(name: str, label: Any, number: int) -> int:

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustem.segmentation.marching import neighbour_pairs, published_clusters
-from clustem.segmentation.similarity import NEIGHBOURS, UNIQUE, around_positions, overlap
-from clustem.segmentation.tree import build_tree, component_labels
+from clustem.segmentation.domains import build_tree, component_labels
+from clustem.segmentation.published.marching import neighbour_pairs, published_clusters
+from clustem.segmentation.similarity.cosine import NEIGHBOURS, UNIQUE, around_positions, overlap
 
 
 def edges_of(similarity, use):

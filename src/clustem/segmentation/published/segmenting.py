@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clustem.scan import Scan
-from clustem.segmentation.domains import Domains
-from clustem.segmentation.marching import neighbour_pairs, published_clusters
+from clustem.segmentation.domains import Domains, MergeTree, build_tree, number_in_order
 from clustem.segmentation.parameters import PublishedParameters
-from clustem.segmentation.prefilter import filtered_strips
+from clustem.segmentation.published.marching import neighbour_pairs, published_clusters
+from clustem.segmentation.published.prefilter import filtered_strips
 from clustem.segmentation.similarity import edge_similarity, mean_similarity
-from clustem.segmentation.tree import MergeTree, build_tree, number_in_order
 from clustem.surveying import load_mask
 
 _SHUFFLES = (3, 8)  # least and most; a large scan needs fewer for the same certainty
@@ -97,7 +96,7 @@ def choose_threshold(
     ----------
     tree : MergeTree
     similarity, first, second : (E,) arrays
-        All pairs of neighbours, as for :func:`~clustem.segmentation.tree.build_tree`.
+        All pairs of neighbours, as for :func:`~clustem.segmentation.domains.build_tree`.
 
     Notes
     -----

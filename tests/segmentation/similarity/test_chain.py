@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from clustem.segmentation._corrected_kernels import centre_features, corrected_products, gather_pattern
-from clustem.segmentation._kernels import blur_pattern
-from clustem.segmentation.chain import Chain
+from clustem.segmentation.similarity._corrected_kernels import centre_features, corrected_products, gather_pattern
+from clustem.segmentation.similarity._kernels import blur_pattern
+from clustem.segmentation.similarity.chain import Chain
 
 SHAPE = (12, 11)
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from clustem.calibration import Calibration
 from clustem.errors import InputError
-from clustem.segmentation.editing import check_label, divide, merge_mixture, merge_table
+from clustem.segmentation.domains.editing import check_label, divide, merge_mixture, merge_table
+from clustem.segmentation.domains.tree import MergeTree
 from clustem.segmentation.parameters import LabelsParameters, NoiseAwareParameters, PublishedParameters
-from clustem.segmentation.tree import MergeTree
 from clustem.tables import table_text
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Domains:
         >>> table["positions"].tolist(), table["at_edge"].tolist()
         ([3, 3], [True, True])
         """
-        from clustem.segmentation.listing import shape_table
+        from clustem.segmentation.domains.listing import shape_table
 
         return shape_table(self)
 

@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from clustem.errors import InputError
-from clustem.segmentation._tree_kernels import follow_merges, spanning_edges
+from clustem.segmentation.domains._tree_kernels import follow_merges, spanning_edges
 from clustem.tables import table_text
 
 

@@ -9,10 +9,10 @@ from clustem.computing import execution
 from clustem.formats import open_scan
 from clustem.segmentation import adjusted_rand_index
 from clustem.segmentation import segment as segment_by
-from clustem.segmentation.marching import neighbour_pairs, published_clusters
-from clustem.segmentation.published import choose_threshold
+from clustem.segmentation.domains import build_tree
+from clustem.segmentation.published.marching import neighbour_pairs, published_clusters
+from clustem.segmentation.published.segmenting import choose_threshold
 from clustem.segmentation.similarity import edge_similarity
-from clustem.segmentation.tree import build_tree
 
 THREE = np.ones((16, 18), int)
 THREE[:9, 8:] = 2

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from clustem.errors import InputError
 from clustem.segmentation import MergeTree
-from clustem.segmentation._tree_kernels import follow_merges, last_division, spanning_edges
-from clustem.segmentation.marching import neighbour_pairs
-from clustem.segmentation.tree import build_tree, number_by_size, number_in_order
+from clustem.segmentation.domains._tree_kernels import follow_merges, last_division, spanning_edges
+from clustem.segmentation.domains.tree import build_tree, number_by_size, number_in_order
+from clustem.segmentation.published import neighbour_pairs
 
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 6))
 SEEDS = st.integers(0, 2**32 - 1)

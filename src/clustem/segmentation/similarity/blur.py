@@ -9,7 +9,7 @@ _TRUNCATE = 4.0  # standard deviations at which the kernel ends, as in scipy.ndi
 
 
 def blur_plan(shape: tuple[int, int], sigma: float) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Return what :func:`~clustem.segmentation._kernels.blur_pattern` needs to blur patterns of a shape.
+    """Return what :func:`~clustem.segmentation.similarity.blur_pattern` needs to blur patterns of a shape.
 
     Parameters
     ----------

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from clustem.segmentation.domains import component_labels
 from clustem.segmentation.similarity import UNIQUE, around_positions, overlap
-from clustem.segmentation.tree import component_labels
 
 _FRAME = 2  # outermost rows and columns that never join a cluster in the authors' code
 

@@ -10,15 +10,15 @@ from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.scan import Scan
 from clustem.segmentation import published_prefilter, segment
-from clustem.segmentation._prefilter_kernels import (
+from clustem.segmentation.published._prefilter_kernels import (
     make_features,
     neighbour_weights,
     pair_products,
     sharpen_products,
     weighted_sums,
 )
-from clustem.segmentation.blur import blur_plan
-from clustem.segmentation.prefilter import filtered_strips
+from clustem.segmentation.published.prefilter import filtered_strips
+from clustem.segmentation.similarity import blur_plan
 
 SMALL = {"radius": 2, "sigma": 1.0, "edge": 1, "corr_range": (0.2, 0.7)}
 

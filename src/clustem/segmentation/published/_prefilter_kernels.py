@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.compiling import compiled
-from clustem.segmentation._kernels import blur_pattern
+from clustem.segmentation.similarity import blur_pattern
 
 Array = NDArray[Any]
 

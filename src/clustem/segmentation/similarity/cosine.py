@@ -13,8 +13,8 @@ from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.passes import Block, run_pass
 from clustem.scan import Scan, is_whole
-from clustem.segmentation._kernels import real_products, sharp_products, whole_products
-from clustem.segmentation.blur import blur_plan
+from clustem.segmentation.similarity._kernels import real_products, sharp_products, whole_products
+from clustem.segmentation.similarity.blur import blur_plan
 from clustem.surveying import load_mask, runs_of
 
 NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (1, 1), (1, 0), (1, -1), (0, 1))

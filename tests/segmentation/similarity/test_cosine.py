@@ -9,9 +9,9 @@ from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.scan import Scan
 from clustem.segmentation import published_similarity
-from clustem.segmentation._kernels import real_products, sharp_products, whole_products
-from clustem.segmentation.blur import blur_plan
-from clustem.segmentation.similarity import (
+from clustem.segmentation.similarity._kernels import real_products, sharp_products, whole_products
+from clustem.segmentation.similarity.blur import blur_plan
+from clustem.segmentation.similarity.cosine import (
     NEIGHBOURS,
     UNIQUE,
     around_positions,

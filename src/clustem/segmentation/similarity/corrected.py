@@ -15,9 +15,9 @@ from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.passes import Block, run_pass
 from clustem.scan import Scan
-from clustem.segmentation._corrected_kernels import corrected_products
-from clustem.segmentation.chain import STEPS_PER_PX, Chain
-from clustem.segmentation.similarity import UNIQUE, check_blur, mean_similarity, overlap
+from clustem.segmentation.similarity._corrected_kernels import corrected_products
+from clustem.segmentation.similarity.chain import STEPS_PER_PX, Chain
+from clustem.segmentation.similarity.cosine import UNIQUE, check_blur, mean_similarity, overlap
 from clustem.surveying import NoiseModel, Survey, load_mask, outside_beam_mask, survey_of
 from clustem.tables import table_text
 

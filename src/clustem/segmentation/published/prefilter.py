@@ -12,7 +12,7 @@ from clustem.errors import InputError
 from clustem.formats import open_scan
 from clustem.scan import Scan
 from clustem.segmentation.parameters import Border, PrefilterParameters
-from clustem.segmentation.window import Window, detector_weight
+from clustem.segmentation.published.window import Window, detector_weight
 
 _WIDEST = 1.5  # times the memory budget that the rows of a whole scan may take; wider ones are filtered in strips
 
