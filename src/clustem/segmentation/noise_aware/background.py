@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from clustem.segmentation.features.features import Features, WindowFeatures
-from clustem.segmentation.noise_aware._boundary_kernels import core_positions
+from clustem.segmentation.noise_aware._region_kernels import core_positions
 from clustem.segmentation.noise_aware.constants import BACKGROUND
 
 

@@ -14,8 +14,8 @@ from clustem.computing import in_threads
 from clustem.scratch import scratch_array
 from clustem.segmentation.domains import Mixture
 from clustem.segmentation.features.features import Features, WindowFeatures
-from clustem.segmentation.noise_aware._boundary_kernels import core_positions
 from clustem.segmentation.noise_aware._mixture_kernels import explain_positions, settle_labels
+from clustem.segmentation.noise_aware._region_kernels import core_positions
 from clustem.segmentation.noise_aware.background import Background
 from clustem.segmentation.noise_aware.constants import MIXTURES
 
