@@ -15,7 +15,8 @@ from clustem.segmentation.noise_aware.background import Background, Scattering, 
 from clustem.segmentation.noise_aware.constants import SEGMENTATION
 from clustem.segmentation.noise_aware.fragments import grow_fragments
 from clustem.segmentation.noise_aware.joining import Joined, join_regions
-from clustem.segmentation.noise_aware.mixtures import dissolve_mixtures, refine_labels
+from clustem.segmentation.noise_aware.mixtures import refine_labels
+from clustem.segmentation.noise_aware.overlaps import dissolve_mixtures
 from clustem.segmentation.parameters import NoiseAwareParameters
 
 
