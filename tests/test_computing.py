@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustem.computing import Execution, at_once, current_execution, execution, in_threads
+from clustem.computing import Execution, all_at_once, at_once, current_execution, execution, in_threads
 from clustem.errors import InputError
 
 _MIB = 2**20
@@ -101,3 +101,33 @@ def test_errors_of_two_things_at_once_reach_the_caller(threads):
         with pytest.raises(KeyError, match="work"):
             at_once(partial(done.append, 1), partial(fail, "work"))
     assert done == [1], "is not left half done"
+
+
+def test_any_number_of_tasks_at_once_share_the_computing_threads():
+    """Each waits for the others to have begun; all see the settings of the caller."""
+    meeting, used = threading.Barrier(3, timeout=30), set()
+
+    def task(number):
+        meeting.wait()
+        in_threads(lambda *_: used.add(threading.current_thread()), 8, longest=1)
+        return number, current_execution().memory
+
+    with execution(threads=2, memory=3 * _MIB):
+        assert all_at_once([partial(task, number) for number in range(3)]) == [(k, 3 * _MIB) for k in range(3)]
+        assert all_at_once([]) == []
+    assert len(used) <= 2
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("clustem")]
+
+
+def test_with_one_thread_tasks_are_done_one_after_the_other():
+    with execution(threads=1):
+        assert all_at_once([threading.current_thread] * 2) == [threading.main_thread()] * 2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_errors_of_tasks_reach_the_caller(threads):
+    def fail():
+        raise KeyError("task")
+
+    with execution(threads=threads), pytest.raises(KeyError, match="task"):
+        all_at_once([lambda: 1, fail])

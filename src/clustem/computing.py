@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -141,3 +141,16 @@ def at_once(aside: Callable[[], None], work: Callable[[], T]) -> T:
         result = work()
         done.result()
         return result
+
+
+def all_at_once(tasks: Sequence[Callable[[], T]]) -> list[T]:
+    """Call all, each in a thread of its own, and return what they return, in their order, once all are done.
+
+    They share the computing threads. With one computing thread they are called one after the other.
+    """
+    if _execution.get().workers == 1:
+        return [task() for task in tasks]
+    with ThreadPoolExecutor(max(1, len(tasks)), thread_name_prefix="clustem-task") as pool, computing_threads():
+        done = [pool.submit(copy_context().run, task) for task in tasks]
+        wait(done)
+        return [each.result() for each in done]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clustem.computing import all_at_once
 from clustem.segmentation import Mixture, NoiseAwareParameters
 from clustem.segmentation.features import Features
 from clustem.segmentation.noise_aware import (
@@ -128,7 +130,7 @@ def _distinct(
     settled: Settled,
 ) -> bool:
     """Return whether at least two of the regions are found again in halves of the data."""
-    again = [divide(half, usable, parameters, settled) for half in split_noise(features)]
+    again = all_at_once([partial(divide, half, usable, parameters, settled) for half in split_noise(features)])
     labels, *others = ((regions.domains + 1).astype(np.int32) for regions in (found, *again))
     return judge(labels, others).distinct
 

@@ -8,49 +8,15 @@ from clustem.segmentation.noise_aware._boundary_kernels import (
     SHELLS,
     WHOLE,
     compare_pairs,
-    core_positions,
-    inner_changes,
-    region_boxes,
+    empty_sums,
     shared_reflections,
     sum_shells,
     sum_wholes,
+    take_tails_off,
 )
+from tests.segmentation.noise_aware.views import around, both, core_of, random_scene, view_of
 
 SEEDS = st.integers(0, 2**32 - 1)
-STEPS = ((0, 2), (2, 0), (2, 2), (2, -2))
-
-
-def both(kernel):
-    """A kernel, compiled and as plain Python."""
-    return kernel, kernel.py_func
-
-
-def random_scene(seed, shape=(13, 15), regions=4, size=3):
-    """Values, noise and labels of a few straight regions and of some positions in none."""
-    generator = np.random.default_rng(seed)
-    y, x = np.indices(shape)
-    places = generator.uniform(0, shape, (regions, 2))
-    labels = np.argmin([(y - a) ** 2 + (x - b) ** 2 for a, b in places], axis=0).astype(np.int32)
-    labels[generator.random(shape) < 0.05] = -1
-    values = generator.normal(size=(*shape, size)).astype(np.float32)
-    return values, generator.uniform(0.5, 2, shape).astype(np.float32), labels
-
-
-def boxes_of(labels, number):
-    boxes = np.empty((number, 4), np.int32)
-    region_boxes(labels, boxes)
-    return boxes
-
-
-def around(labels, y, x):
-    return labels[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
-
-
-def core_of(labels):
-    """Positions of a region with no other label around."""
-    return np.array(
-        [[k >= 0 and (around(labels, y, x) == k).all() for x, k in enumerate(r)] for y, r in enumerate(labels)]
-    )
 
 
 def shells_of(labels, own, other):
@@ -72,33 +38,13 @@ def parts_of(labels, own, other):
     return np.array([*parts, core_of(labels) & (labels == own), labels == own])
 
 
-def summed(kernels, values, noise, labels, a, b):
-    size, boxes = values.shape[2], boxes_of(labels, int(labels.max()) + 1)
-    sums, counts, doses = np.full((2, SHELLS + 2, size), 7.0), np.ones((2, SHELLS + 2)), np.ones((2, SHELLS + 2))
-    step = np.ones(2)
-    for kernel in kernels:
-        extra = (step,) if kernel is kernels[0] else ()
-        kernel(values, noise, labels, boxes, a, b, sums, counts, doses, *extra)
-    return sums, counts, doses, step
-
-
-@pytest.mark.parametrize("kernel", both(region_boxes))
-def test_boxes(kernel):
-    labels, boxes = np.array([[-1, 0, 0], [2, 0, -1], [2, 2, 2]], np.int32), np.empty((3, 4), np.int32)
-    kernel(labels, boxes)
-    assert boxes[0].tolist() == [0, 1, 1, 2]
-    assert boxes[2].tolist() == [1, 2, 0, 2]
-    assert boxes[1, 0] > boxes[1, 1], "nothing"
-
-
-@pytest.mark.parametrize("kernel", both(core_positions))
-@pytest.mark.parametrize("seed", range(3))
-def test_cores(kernel, seed):
-    _, _, labels = random_scene(seed)
-    core = np.empty(labels.shape, bool)
-    kernel(labels, core)
-    assert np.array_equal(core, core_of(labels))
-    assert core.any()
+def summed(kernels, view, a, b):
+    found, step = empty_sums(SHELLS + 2, view.values.shape[2]), np.ones(2)
+    found.sums[:], found.counts[:], found.doses[:] = 7, 1, 1
+    kernels[0](view, a, b, np.empty(view.labels.shape, np.int32), found, step)
+    for kernel in kernels[1:]:
+        kernel(view, a, b, found)
+    return found, step
 
 
 @pytest.mark.parametrize("kernels", [(sum_shells, sum_wholes), (sum_shells.py_func, sum_wholes.py_func)])
@@ -106,23 +52,25 @@ def test_cores(kernel, seed):
 def test_sums_over_shells_cores_and_wholes(kernels, seed):
     values, noise, labels = random_scene(seed)
     for a, b in ((0, 1), (2, 1)):
-        sums, counts, doses, _ = summed(kernels, values, noise, labels, a, b)
+        found, _ = summed(kernels, view_of(values, noise, labels), a, b)
         for side, (own, other) in enumerate(((a, b), (b, a))):
             parts = parts_of(labels, own, other)
-            np.testing.assert_allclose(counts[side], parts.sum(axis=(1, 2)))
-            np.testing.assert_allclose(sums[side], [values[part].sum(0, dtype=float) for part in parts], atol=1e-5)
-            np.testing.assert_allclose(doses[side], [noise[part].sum(dtype=float) for part in parts], rtol=1e-5)
+            parts[0] = False
+            np.testing.assert_allclose(found.counts[side], parts.sum(axis=(1, 2)))
+            np.testing.assert_allclose(found.sums[side], [values[p].sum(0, dtype=float) for p in parts], atol=1e-5)
+            np.testing.assert_allclose(found.doses[side], [noise[p].sum(dtype=float) for p in parts], rtol=1e-5)
 
 
 @pytest.mark.parametrize("kernel", both(sum_shells))
 def test_shells_of_two_halves_are_columns_and_the_step_is_across(kernel):
     labels = np.tile(np.repeat(np.arange(2, dtype=np.int32), 8), (5, 1))
     values = np.tile(np.arange(16, dtype=np.float32)[None, :, None], (5, 1, 1))
-    sums, counts, _, step = summed((kernel,), values, np.ones((5, 16), np.float32), labels, 0, 1)
+    found, step = summed((kernel,), view_of(values, np.ones((5, 16), np.float32), labels), 0, 1)
     assert step.tolist() == [0, 1]
-    assert (counts[:, :SHELLS] == 5).all()
-    assert sums[0, :SHELLS, 0].tolist() == [5 * (7 - k) for k in range(SHELLS)]
-    assert sums[1, :SHELLS, 0].tolist() == [5 * (8 + k) for k in range(SHELLS)]
+    assert (found.counts[:, 1:SHELLS] == 5).all()
+    assert found.sums[0, 1:SHELLS, 0].tolist() == [5 * (7 - k) for k in range(1, SHELLS)]
+    assert found.sums[1, 1:SHELLS, 0].tolist() == [5 * (8 + k) for k in range(1, SHELLS)]
+    assert not found.counts[:, 0].any(), "the probe mixes there"
 
 
 def means_of(values, noise, parts):
@@ -159,7 +107,7 @@ def test_pairs_are_compared_as_near_the_boundary_as_noise_allows(kernel, strengt
         values += strength * np.eye(3, dtype=np.float32)[labels]
         pairs = np.array([(0, 1), (0, 2), (1, 2)])
         means, numbers = np.zeros((3, 2, 3)), np.zeros((3, 8))
-        kernel(values, noise, labels, boxes_of(labels, 3), pairs, float(least), precise, means, numbers)
+        kernel(view_of(values, noise, labels), pairs, float(least), precise, means, numbers)
         for n, pair in enumerate(pairs.tolist()):
             kind, expected, sides = compared(values, noise, labels, *pair, least, precise)
             assert numbers[n, 0] == kind
@@ -175,56 +123,25 @@ def test_too_little_of_a_region_is_not_compared(kernel):
     labels[0, 0] = 1
     means, numbers = np.zeros((1, 2, 2)), np.zeros((1, 8))
     values, noise = np.ones((4, 9, 2), np.float32), np.ones((4, 9), np.float32)
-    kernel(values, noise, labels, boxes_of(labels, 2), np.array([(0, 1)]), 2.0, 0.1, means, numbers)
+    kernel(view_of(values, noise, labels), np.array([(0, 1)]), 2.0, 0.1, means, numbers)
     assert numbers[0, 0] == -1
 
 
-def changes_of(values, noise, labels, core):
-    """Upper quartile of squared differences two positions apart, its error and the number of pairs."""
-    number, size = int(labels.max()) + 1, values.shape[2]
-    result = np.zeros((number, 4, 3))
-    for k in range(number):
-        for j, (dy, dx) in enumerate(STEPS):
-            scale, found, variances = (1, 1, 0.5, 0.5)[j], [], []
-            for y, x in np.argwhere(core & (labels == k)):
-                u, v = y + dy, x + dx
-                if not (u < labels.shape[0] and 0 <= v < labels.shape[1] and core[u, v] and labels[u, v] == k):
-                    continue
-                variance = float(noise[y, x]) + float(noise[u, v])
-                steps = values[y, x].astype(float) - values[u, v]
-                found.append(scale * (steps @ steps - size * variance))
-                variances.append(2 * size * (scale * variance) ** 2)
-            if found:
-                chance = np.sqrt(np.mean(variances))
-                upper = np.sort(found)[int(0.75 * (len(found) - 1) + 0.5)]
-                result[k, j] = upper - 0.674 * chance, chance / np.sqrt(len(found)), len(found)
-    return result
-
-
-@pytest.mark.parametrize("kernel", both(inner_changes))
-@pytest.mark.parametrize("seed", range(3))
-def test_changes_inside_of_regions(kernel, seed):
-    values, noise, labels = random_scene(seed, (14, 17), 3)
-    core, change = core_of(labels), np.full((3, 4, 3), np.nan)
-    kernel(values, noise, labels, core, change)
-    np.testing.assert_allclose(change, changes_of(values, noise, labels, core), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("kernel", both(inner_changes))
-def test_a_ramp_changes_across_and_by_half_of_its_diagonal(kernel):
-    """Three per column: six in two columns, whose square is 36."""
-    values = np.tile(3 * np.arange(9, dtype=np.float32)[None, :, None], (7, 1, 1))
-    change, labels = np.empty((1, 4, 3)), np.zeros((7, 9), np.int32)
-    kernel(values, np.zeros((7, 9), np.float32), labels, np.ones((7, 9), bool), change)
-    assert change[0, :, 0].tolist() == [36, 0, 18, 18]
-    assert change[0, :, 2].tolist() == [7 * 7, 5 * 9, 5 * 7, 5 * 7]
-
-
-def test_noise_alone_is_no_change_inside():
-    values = np.random.default_rng(0).normal(size=(60, 60, 40)).astype(np.float32)
-    change, flat = np.empty((1, 4, 3)), np.ones((60, 60), np.float32)
-    inner_changes(values, flat, np.zeros((60, 60), np.int32), np.ones((60, 60), bool), change)
-    assert (np.abs(change[0, :, 0]) < 8).all(), "squared differences are 80"
+@pytest.mark.parametrize("kernel", both(take_tails_off))
+def test_what_bright_regions_scatter_is_taken_off(kernel):
+    """Of the first pair the first axis, of the second both, of the third nothing as it has no span."""
+    generator = np.random.default_rng(0)
+    means, noise = generator.normal(size=(3, 2, 5)), np.array([0.01, 0.02, 0.03])
+    axes = np.linalg.qr(generator.normal(size=(2, 5, 2)))[0]
+    energies, span, limit = np.array([[9.0, 1.0], [9.0, 8.0]]), np.array([0, 1, -1]), np.array([2.0, 2.0, 2.0])
+    apart, both_energies = np.full(3, 7.0), np.full(3, 7.0)
+    kernel(means, noise, axes, energies, span, limit, apart, both_energies)
+    for m, basis in enumerate((axes[0, :, :1], axes[1])):
+        one, two = means[m] - means[m] @ basis @ basis.T
+        expected = (5 - basis.shape[1]) * noise[m]
+        assert apart[m] == pytest.approx(((one - two) ** 2).sum() - expected)
+        assert both_energies[m] == pytest.approx(one @ one + two @ two - expected)
+    assert (apart[2], both_energies[2]) == (7, 7)
 
 
 def reflections_of(mean, back, ring):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from clustem.segmentation.features import owners
-from clustem.segmentation.noise_aware.comparing import Comparisons, compare_contacts, decided, find_contacts
+from clustem.segmentation.noise_aware.comparing import Comparisons, compare_contacts, decided
+from clustem.segmentation.noise_aware.contacts import Touching
 from tests.segmentation.scenes import features_of, halves
 
 WANTED = 0.4  # what reflections are asked to have in common
@@ -21,11 +22,8 @@ def along(values, height=12):
 
 
 def contacts_of(features, labels, contact=3):
-    return find_contacts(labels, owners(labels.shape, [window.window for window in features.windows]), contact)
-
-
-def pairs_of(labels, contact):
-    return [tuple(pair) for pair in find_contacts(labels, np.zeros(labels.shape, int), contact).pairs.tolist()]
+    owner = owners(labels.shape, [window.window for window in features.windows])
+    return Touching.of(labels, owner).contacts(contact)
 
 
 def compared(features, labels, **options):
@@ -37,27 +35,8 @@ def one(found):
     return np.logical_or(*decided(found, WANTED)).tolist()
 
 
-def test_regions_that_touch():
-    """0 and 1 are three rows long side by side, 2 has three neighbours in 1, 0 and 4 do not touch."""
-    labels = np.array(
-        [
-            [0, 0, 0, 1, 1, 1],
-            [0, 0, 0, 1, 1, 1],
-            [0, 0, 0, 1, 1, 1],
-            [-1, -1, -1, 2, 3, 3],
-            [4, 4, 4, 2, 3, 3],
-            [4, 4, 4, 2, 3, 3],
-        ]
-    )
-    assert pairs_of(labels, 1) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3), (2, 4)]
-    assert (0, 2) not in pairs_of(labels, 2), "a corner is one pair of neighbours"
-    assert (0, 1) in pairs_of(labels, 7)
-    assert (0, 1) not in pairs_of(labels, 8), "three side by side, two times two across"
-
-
 @pytest.mark.parametrize("labels", [np.zeros((4, 4), int), np.full((3, 3), -1), np.array([[0]])])
 def test_nothing_that_touches(labels):
-    assert pairs_of(labels, 1) == []
     assert compared(features_of(np.ones((*labels.shape, 2))), labels).kind.size == 0
 
 

@@ -33,9 +33,8 @@ def edges_of(shape):
 
 def joined(kernel, sums, counts, edges, limits=NO_LIMITS):
     merges, costs = np.full((len(counts) - 1, 2), -1, np.int32), np.full(len(counts) - 1, np.nan)
-    largest, smallest, fewest, most = limits
     pairs = np.array(edges, np.int32)
-    made = kernel(sums.copy(), counts.copy(), pairs, float(largest), float(smallest), fewest, most, merges, costs)
+    made = kernel(sums.copy(), counts.copy(), pairs, np.array(limits, float).reshape(-1, 4), merges, costs)
     return merges[:made].tolist(), costs[:made]
 
 
@@ -170,6 +169,29 @@ def test_limits(kernel):
     assert joined(kernel, sums, one, edges, (np.inf, np.inf, 1, 99.0))[0] == pairs
     assert joined(kernel, sums, one, edges, (np.inf, np.inf, 1, 101.0))[0] == [*pairs, [0, 2]]
     assert joined(kernel, sums, one, edges, (np.inf, np.inf, 6, np.inf))[0] == []
+
+
+@pytest.mark.parametrize("kernel", both(join_regions))
+@pytest.mark.parametrize("seed", range(3))
+def test_limits_one_after_the_other(kernel, seed):
+    """As if what the first limits leave were joined within the second."""
+    generator = np.random.default_rng(seed)
+    sums, counts = generator.normal(size=(20, 3)).astype(np.float32), np.ones(20)
+    first, second = (3, np.inf, 9, np.inf), (np.inf, 3, 1, np.inf)
+    merges, costs = joined(kernel, sums, counts, edges_of((4, 5)), (first, second))
+    made, values = joined_the_long_way(sums, counts, edges_of((4, 5)), first)
+    assert merges[: len(made)] == made
+    region = np.arange(20)
+    for a, b in made:
+        region[region == b] = a
+    left = np.unique(region)
+    number = np.searchsorted(left, region)
+    totals = np.array([sums[region == k].sum(axis=0) for k in left])
+    edges = {tuple(sorted(pair)) for pair in number[edges_of((4, 5))].tolist() if pair[0] != pair[1]}
+    rest, others = joined_the_long_way(totals, np.bincount(number).astype(float), edges, second)
+    assert [[int(left[k]) for k in pair] for pair in rest] == merges[len(made) :]
+    assert rest
+    np.testing.assert_allclose(costs, [*values, *others], rtol=1e-4, atol=1e-5)
 
 
 @given(

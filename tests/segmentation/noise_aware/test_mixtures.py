@@ -3,7 +3,7 @@ import pytest
 
 from clustem.computing import execution
 from clustem.segmentation.noise_aware.background import Background
-from clustem.segmentation.noise_aware.mixtures import dissolve_mixtures, mixture_of, refine_labels
+from clustem.segmentation.noise_aware.mixtures import mixture_of, refine_labels
 from tests.segmentation.scenes import features_of, halves
 
 KINDS = 30 * np.eye(3, 6)
@@ -90,38 +90,6 @@ def test_electrons_of_an_unknown_offset_do_not_decide(electrons):
     assert np.array_equal(refined(features, labels), truth)
 
 
-@pytest.mark.parametrize(
-    ("shares", "background", "gone"),
-    [
-        ((0.9, 0.1, 0.0), None, True),  # nearly all of one neighbour: its edge
-        ((0.5, 0.5, 0.0), None, True),  # the overlap of both
-        ((0.7, 0.2, 0.8), None, True),  # of both, with something else
-        ((0.7, 0.0, 1.5), None, False),  # of one, with much more of something else
-        ((0.0, 0.0, 1.0), None, False),  # something else
-        ((0.5, 0.5, 0.0), 0, True),  # the rim of a particle
-        ((0.9, 0.0, 0.4), 0, False),  # that of another particle
-    ],
-)
-def test_what_a_thin_region_is_a_mixture_of(shares, background, gone):
-    labels = np.zeros((9, 13), np.int64)
-    labels[:, 6:8], labels[:, 8:] = 2, 1
-    parts = one_of(labels)
-    parts[:, 6:8] = shares
-    given = labels.copy()
-    dissolved = dissolve_mixtures(mixed(parts), labels, background)
-    assert (dissolved[:, 6:8] == (-1 if gone else 2)).all()
-    assert np.array_equal(dissolved[:, :6], given[:, :6])
-    assert np.array_equal(labels, given)
-
-
-def test_a_region_with_a_core_of_its_own_is_no_mixture():
-    labels = np.zeros((12, 18), np.int64)
-    labels[:, 6:11], labels[:, 11:] = 2, 1
-    shares = one_of(labels)
-    shares[:, 6:11] = 0.5, 0.5, 0
-    assert np.array_equal(dissolve_mixtures(mixed(shares), labels), labels)
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_shares_of_known_mixtures_are_found(seed):
     truth = halves((10, 14))
@@ -189,13 +157,7 @@ def test_settled_rows_are_not_looked_at_again():
     assert (sure > 0.9).all()
 
 
-def test_a_settled_region_stays_although_it_is_small_or_a_mixture():
-    labels = np.zeros((9, 13), np.int64)
-    labels[:, 6:8], labels[:, 8:] = 2, 1
-    shares = one_of(labels)
-    shares[:, 6:8] = 0.5, 0.5, 0
-    assert np.array_equal(dissolve_mixtures(mixed(shares), labels, None, 1), labels)
-    assert (dissolve_mixtures(mixed(shares), labels)[:, 6:8] == -1).all()
+def test_a_settled_region_stays_although_it_is_small():
     labels = halves((8, 12))
     labels[:1, :3] = 2
     features = mixed(one_of(halves((8, 12))))

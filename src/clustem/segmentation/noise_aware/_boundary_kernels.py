@@ -3,171 +3,171 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustem.compiling import compiled
+from clustem.segmentation.noise_aware._region_kernels import View
 
 Array = NDArray[Any]
 
-SHELLS = 6  # of positions by their distance from the other region: 0.5, 1.5, … positions from the boundary
-CORE, WHOLE = SHELLS, SHELLS + 1  # after the shells: positions without another region around, and all
-UPPER = 0.674  # standard deviations of the upper quartile of normal noise
 REACHES = 4  # strips of shells 1 … 2 to 1 … 5, the first is left out because the probe mixes there
+SHELLS = REACHES + 2  # of positions by their distance from the other region: 0.5, 1.5, … positions from the boundary
+CORE, WHOLE = SHELLS, SHELLS + 1  # after the shells: positions without another region around, and all
 THIN = REACHES + 1  # what is compared of regions too thin for strips and cores: all of them
+_BEYOND = 43  # squared distance from which a position is in no shell
+
+
+class Sums(NamedTuple):
+    """Sums (2, SHELLS + 2, D) over the parts of two regions, their counts and doses (2, SHELLS + 2)."""
+
+    sums: Array
+    counts: Array
+    doses: Array
 
 
 @compiled()
-def region_boxes(labels: Array, boxes: Array) -> None:
-    """Fill boxes (k, 4) with first and last row, first and last column of regions 0 … of labels (h, w), −1 = none."""
-    boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = labels.shape[0], -1, labels.shape[1], -1
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            k = labels[y, x]
-            if k >= 0:
-                boxes[k, 0], boxes[k, 1] = min(boxes[k, 0], y), max(boxes[k, 1], y)
-                boxes[k, 2], boxes[k, 3] = min(boxes[k, 2], x), max(boxes[k, 3], x)
-
-
-@compiled()
-def around_position(labels: Array, y: int, x: int, other: int) -> tuple[bool, bool, bool]:
-    """Whether the neighbours of a position are all of its own region, hold a third one, and hold the other."""
-    own, core, third, touches = labels[y, x], True, False, False
+def sides_of(labels: Array, y: int, x: int, other: int) -> tuple[bool, bool]:
+    """Whether the neighbours of a position hold a third region, and hold the other."""
+    own, third, touches = labels[y, x], False, False
     for u in range(max(0, y - 1), min(labels.shape[0], y + 2)):
         for v in range(max(0, x - 1), min(labels.shape[1], x + 2)):
             k = labels[u, v]
-            if k != own:
-                core = False
-                if k == other:
-                    touches = True
-                elif k >= 0:
-                    third = True
-    return core, third, touches
+            if k == other:
+                touches = True
+            elif k != own and k >= 0:
+                third = True
+    return third, touches
 
 
 @compiled()
-def shell_of(labels: Array, y: int, x: int, other: int) -> int:
-    """Shell of a position by its distance from the other region, −1 = beyond."""
-    best = (SHELLS + 1) ** 2
-    for u in range(max(0, y - SHELLS), min(labels.shape[0], y + SHELLS + 1)):
-        for v in range(max(0, x - SHELLS), min(labels.shape[1], x + SHELLS + 1)):
-            if labels[u, v] == other:
-                best = min(best, (u - y) * (u - y) + (v - x) * (v - x))
-    shell = int(math.sqrt(best) + 0.5) - 1
-    return shell if shell < SHELLS else -1
+def fall_to(labels: Array, other: int, spans: tuple[int, int, int, int], away: Array) -> None:
+    """Fill away (h, w), in rows and columns of spans, with the squared distance of another region in the same column.
 
-
-@compiled()
-def add_position(
-    values: Array, noise: Array, y: int, x: int, part: int, sums: Array, counts: Array, doses: Array
-) -> None:
-    """Add a position to a part of sums (parts, D), counts and doses (parts,)."""
-    counts[part] += 1.0
-    doses[part] += noise[y, x]
-    for d in range(values.shape[2]):
-        sums[part, d] += values[y, x, d]
-
-
-@compiled()
-def sum_shells(
-    values: Array,
-    noise: Array,
-    labels: Array,
-    boxes: Array,
-    a: int,
-    b: int,
-    sums: Array,
-    counts: Array,
-    doses: Array,
-    step: Array,
-) -> None:
-    """Sum values (h, w, D) and noise (h, w) of regions a and b over the shells.
-
-    sums (2, shells + 2, D), counts and doses (2, shells + 2) are of a and of b; step (2,) is the direction (y, x) from
-    a to b, between the positions that touch the other. Positions beside a third region are in no shell.
+    Beyond SHELLS, it is any square that is beyond as well.
     """
-    sums[:], counts[:], doses[:], step[:] = 0.0, 0.0, 0.0, 0.0
+    top, bottom, left, right = spans
+    since = np.full(labels.shape[1], SHELLS + 1, np.int32)
+    for y in range(max(0, top - SHELLS), bottom + 1):
+        for x in range(left, right + 1):
+            since[x] = 0 if labels[y, x] == other else since[x] + 1
+            away[y, x] = since[x]
+    since[:] = SHELLS + 1
+    for y in range(min(labels.shape[0] - 1, bottom + SHELLS), top - 1, -1):
+        for x in range(left, right + 1):
+            since[x] = 0 if labels[y, x] == other else since[x] + 1
+            if y <= bottom:
+                away[y, x] = min(since[x], away[y, x]) ** 2
+
+
+@compiled()
+def shell_of(away: Array, y: int, first: int, last: int, x: int) -> int:
+    """Shell of a position by squared distances (h, w) of another region in columns first … last, −1 = beyond."""
+    best = _BEYOND
+    for v in range(max(first, x - SHELLS), min(last, x + SHELLS) + 1):
+        best = min(best, away[y, v] + (v - x) * (v - x))
+    return int(math.sqrt(best) + 0.5) - 1 if best < _BEYOND else -1
+
+
+@compiled()
+def add_position(view: View, y: int, x: int, side: int, part: int, found: Sums) -> None:
+    """Add a position to a part of a side."""
+    found.counts[side, part] += 1.0
+    found.doses[side, part] += view.noise[y, x]
+    for d in range(view.values.shape[2]):
+        found.sums[side, part, d] += view.values[y, x, d]
+
+
+@compiled()
+def sum_shells(view: View, a: int, b: int, away: Array, found: Sums, step: Array) -> None:
+    """Sum values and noise of regions a and b over the shells from the second on, and nothing over other parts.
+
+    step (2,) becomes the direction (y, x) from a to b, between the positions that touch the other. Positions beside a
+    third region are in no shell. away (h, w) is overwritten.
+    """
+    labels, core, boxes = view.labels, view.core, view.boxes
+    found.sums[:], found.counts[:], found.doses[:], step[:] = 0.0, 0.0, 0.0, 0.0
     contacts, place = np.zeros(2), np.zeros((2, 2))
     for side in range(2):
         own, other = (a, b) if side == 0 else (b, a)
-        for y in range(max(boxes[own, 0], boxes[other, 0] - SHELLS), min(boxes[own, 1], boxes[other, 1] + SHELLS) + 1):
-            for x in range(
-                max(boxes[own, 2], boxes[other, 2] - SHELLS), min(boxes[own, 3], boxes[other, 3] + SHELLS) + 1
-            ):
+        box = boxes[other]
+        top, bottom = max(boxes[own, 0], box[0] - SHELLS), min(boxes[own, 1], box[1] + SHELLS)
+        left, right = max(boxes[own, 2], box[2] - SHELLS), min(boxes[own, 3], box[3] + SHELLS)
+        first, last = max(box[2], left - SHELLS), min(box[3], right + SHELLS)
+        fall_to(labels, other, (top, bottom, first, last), away)
+        for y in range(top, bottom + 1):
+            for x in range(left, right + 1):
                 if labels[y, x] != own:
                     continue
-                _, third, touches = around_position(labels, y, x, other)
+                third, touches = (False, False) if core[y, x] else sides_of(labels, y, x, other)
                 if touches:
                     contacts[side] += 1.0
                     place[side, 0] += y
                     place[side, 1] += x
-                shell = -1 if third else shell_of(labels, y, x, other)
-                if shell >= 0:
-                    add_position(values, noise, y, x, shell, sums[side], counts[side], doses[side])
+                elif not third:
+                    shell = shell_of(away, y, first, last, x)
+                    if shell >= 0:
+                        add_position(view, y, x, side, shell, found)
     if contacts[0] > 0.0 and contacts[1] > 0.0:
         for axis in range(2):
             step[axis] = place[1, axis] / contacts[1] - place[0, axis] / contacts[0]
 
 
 @compiled()
-def sum_wholes(
-    values: Array,
-    noise: Array,
-    labels: Array,
-    boxes: Array,
-    a: int,
-    b: int,
-    sums: Array,
-    counts: Array,
-    doses: Array,
-) -> None:
+def sum_wholes(view: View, a: int, b: int, found: Sums) -> None:
     """Sum the same over the cores of both regions, and over all of them."""
+    labels, boxes = view.labels, view.boxes
     for side in range(2):
         own = a if side == 0 else b
         for y in range(boxes[own, 0], boxes[own, 1] + 1):
             for x in range(boxes[own, 2], boxes[own, 3] + 1):
-                if labels[y, x] != own:
-                    continue
-                if around_position(labels, y, x, -2)[0]:
-                    add_position(values, noise, y, x, CORE, sums[side], counts[side], doses[side])
-                add_position(values, noise, y, x, WHOLE, sums[side], counts[side], doses[side])
+                if labels[y, x] == own:
+                    if view.core[y, x]:
+                        add_position(view, y, x, side, CORE, found)
+                    add_position(view, y, x, side, WHOLE, found)
 
 
-@compiled()
-def mean_of(
-    sums: Array, counts: Array, doses: Array, side: int, first: int, last: int, mean: Array
-) -> tuple[float, float]:
-    """Fill mean (D,) with that of parts first … last; return its noise variance and the energy of its signal."""
-    count, dose = 0.0, 0.0
-    mean[:] = 0.0
-    for part in range(first, last + 1):
-        count += counts[side, part]
-        dose += doses[side, part]
-        for d in range(mean.size):
-            mean[d] += sums[side, part, d]
+@compiled(fastmath={"reassoc", "contract"})
+def mean_of(total: Array, count: float, dose: float, mean: Array) -> tuple[float, float]:
+    """Fill mean (D,) with that of a total over positions; return its noise variance and the energy of its signal."""
     energy = 0.0
     for d in range(mean.size):
-        mean[d] /= count
+        mean[d] = total[d] / count
         energy += mean[d] * mean[d]
     variance = dose / (count * count)
     return variance, energy - mean.size * variance
 
 
+@compiled(fastmath={"reassoc", "contract"})
+def step_of(one: Array, two: Array) -> float:
+    """Energy of the difference of two means (D,)."""
+    total = 0.0
+    for d in range(one.size):
+        total += (one[d] - two[d]) ** 2
+    return total
+
+
 @compiled()
-def compare_pairs(
-    values: Array,
-    noise: Array,
-    labels: Array,
-    boxes: Array,
-    pairs: Array,
-    least: float,
-    precise: float,
-    means: Array,
-    numbers: Array,
-) -> None:
-    """Compare pairs (m, 2) of regions 0 … of labels (h, w), by values (h, w, D) with noise (h, w).
+def add_part(found: Sums, part: int, total: Sums) -> None:
+    """Add a part of both sides to the first of a total."""
+    for side in range(2):
+        total.counts[side, 0] += found.counts[side, part]
+        total.doses[side, 0] += found.doses[side, part]
+        for d in range(found.sums.shape[2]):
+            total.sums[side, 0, d] += found.sums[side, part, d]
+
+
+@compiled()
+def empty_sums(parts: int, size: int) -> Sums:
+    """Return sums of nothing over so many parts."""
+    return Sums(np.zeros((2, parts, size)), np.zeros((2, parts)), np.zeros((2, parts)))
+
+
+@compiled()
+def compare_pairs(view: View, pairs: Array, least: float, precise: float, means: Array, numbers: Array) -> None:
+    """Compare pairs (m, 2) of regions of a window.
 
     Strips along the boundary are as narrow as noise allows: the first whose difference has a standard error below
     `precise` of the energy of both. Where there are fewer than `least` positions in them, the cores, or all of both
@@ -175,101 +175,68 @@ def compare_pairs(
     4 cores, 5 all, −1 nothing), variance of both means, energy of both, energy of their difference, and (y, x) from one
     to the other.
     """
-    size = values.shape[2]
-    sums = np.zeros((2, SHELLS + 2, size))
-    counts, doses = np.zeros((2, SHELLS + 2)), np.zeros((2, SHELLS + 2))
-    step, mean = np.zeros(2), np.zeros((2, size))
+    size = view.values.shape[2]
+    found, total = empty_sums(SHELLS + 2, size), empty_sums(1, size)
+    step, mean, away = np.zeros(2), np.zeros((2, size)), np.empty(view.labels.shape, np.int32)
     for n in range(pairs.shape[0]):
-        sum_shells(values, noise, labels, boxes, pairs[n, 0], pairs[n, 1], sums, counts, doses, step)
+        sum_shells(view, pairs[n, 0], pairs[n, 1], away, found, step)
         numbers[n, 0] = -1.0
         numbers[n, 6], numbers[n, 7] = step[0], step[1]
         for kind in range(REACHES + 2):
-            first, last = 1, 2 + kind
-            if kind >= REACHES:
-                first = last = SHELLS + kind - REACHES
             if kind == REACHES:
-                sum_wholes(values, noise, labels, boxes, pairs[n, 0], pairs[n, 1], sums, counts, doses)
-            enough = True
-            for side in range(2):
-                total = 0.0
-                for part in range(first, last + 1):
-                    total += counts[side, part]
-                enough = enough and total >= least
-            if not enough:
+                sum_wholes(view, pairs[n, 0], pairs[n, 1], found)
+            if kind == 0 or kind >= REACHES:
+                total.sums[:], total.counts[:], total.doses[:] = 0.0, 0.0, 0.0
+            if kind == 0:
+                add_part(found, 1, total)
+            add_part(found, kind + 2, total)
+            if total.counts.min() < least:
                 continue
-            variance_a, energy_a = mean_of(sums, counts, doses, 0, first, last, mean[0])
-            variance_b, energy_b = mean_of(sums, counts, doses, 1, first, last, mean[1])
+            variance_a, energy_a = mean_of(total.sums[0, 0], total.counts[0, 0], total.doses[0, 0], mean[0])
+            variance_b, energy_b = mean_of(total.sums[1, 0], total.counts[1, 0], total.doses[1, 0], mean[1])
             variance = variance_a + variance_b
-            apart = -size * variance
-            for d in range(size):
-                apart += (mean[0, d] - mean[1, d]) ** 2
+            apart = step_of(mean[0], mean[1]) - size * variance
             numbers[n, 0] = kind
             numbers[n, 1], numbers[n, 2], numbers[n, 3], numbers[n, 4] = variance_a, variance_b, energy_a, energy_b
             numbers[n, 5] = apart
-            for side in range(2):
-                for d in range(size):
-                    means[n, side, d] = mean[side, d]
+            means[n] = mean
             error = math.sqrt(2.0 * size) * variance + 2.0 * math.sqrt(max(apart, 0.0) * variance)
             if kind >= REACHES or error < precise * max(energy_a + energy_b, 1e-300):
                 break
 
 
-@compiled()
-def step_between(values: Array, y: int, x: int, dy: int, dx: int) -> float:
-    """Squared difference of the values (h, w, D) of a position and of the one (dy, dx) from it."""
-    total = 0.0
-    for d in range(values.shape[2]):
-        step = values[y, x, d] - values[y + dy, x + dx, d]
-        total += step * step
-    return total
+@compiled(fastmath={"reassoc", "contract"})
+def without_axes(mean: Array, axes: Array, number: int, rest: Array) -> None:
+    """Fill rest (D,) with what the first of the orthogonal axes (D, k) leave of a mean (D,)."""
+    rest[:] = mean
+    for j in range(number):
+        along = 0.0
+        for d in range(mean.size):
+            along += axes[d, j] * mean[d]
+        for d in range(mean.size):
+            rest[d] -= along * axes[d, j]
 
 
 @compiled()
-def inner_changes(values: Array, noise: Array, labels: Array, core: Array, change: Array) -> None:
-    """Fill change (k, 4, 3) with how values (h, w, D) change over two positions inside of regions 0 … of labels (h, w).
+def take_tails_off(
+    means: Array, noise: Array, axes: Array, energies: Array, span: Array, limit: Array, apart: Array, both: Array
+) -> None:
+    """Replace the energies of difference and sum, apart and both (m,), of pairs by those of what is not in a span.
 
-    In the directions (0, 1), (1, 0), (1, 1), (1, −1): the upper quartile of the squared difference without noise, the
-    standard error of that, and the number of pairs, both of which lie in the core (h, w) bool. Diagonal pairs are 2√2
-    apart and count half. Quartiles are not moved by a few pairs across a boundary that is not known yet.
+    Pairs have means (m, 2, D), the sum of both noise variances (m,), and their span (m,) of axes (s, D, k), −1 = none,
+    of which those count whose energies (s, k), the largest first, exceed a limit (m,).
     """
-    change[:] = 0.0
-    height, width, size = values.shape
-    for j in range(4):
-        dy, dx = (0, 2, 2, 2)[j], (2, 0, 2, -2)[j]
-        scale = 1.0 if j < 2 else 0.5
-        starts = np.zeros(change.shape[0] + 1, np.int64)
-        for y in range(height - dy):
-            for x in range(max(0, -dx), width - max(0, dx)):
-                if core[y, x] and core[y + dy, x + dx] and labels[y + dy, x + dx] == labels[y, x]:
-                    starts[labels[y, x] + 1] += 1
-        for k in range(change.shape[0]):
-            starts[k + 1] += starts[k]
-        found, place = np.empty(starts[-1]), starts[:-1].copy()
-        for y in range(height - dy):
-            for x in range(max(0, -dx), width - max(0, dx)):
-                k = labels[y, x]
-                if not (core[y, x] and core[y + dy, x + dx] and labels[y + dy, x + dx] == k):
-                    continue
-                variance = np.float64(noise[y, x]) + np.float64(noise[y + dy, x + dx])
-                found[place[k]] = scale * (step_between(values, y, x, dy, dx) - size * variance)
-                place[k] += 1
-                change[k, j, 1] += 2.0 * size * (scale * variance) ** 2
-        for k in range(change.shape[0]):
-            count = starts[k + 1] - starts[k]
-            change[k, j, 2] = count
-            if count > 0:
-                here = np.sort(found[starts[k] : starts[k + 1]])
-                chance = math.sqrt(change[k, j, 1] / count)
-                change[k, j, 0] = here[int(0.75 * (count - 1) + 0.5)] - UPPER * chance
-                change[k, j, 1] = chance / math.sqrt(count)
-
-
-@compiled()
-def core_positions(labels: Array, core: Array) -> None:
-    """Fill core (h, w) with whether all neighbours of a position are of its own region."""
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            core[y, x] = labels[y, x] >= 0 and around_position(labels, y, x, -2)[0]
+    size = means.shape[2]
+    one, two = np.empty(size), np.empty(size)
+    for m in range(means.shape[0]):
+        if span[m] < 0:
+            continue
+        number = np.count_nonzero(energies[span[m]] > limit[m])
+        without_axes(means[m, 0], axes[span[m]], number, one)
+        without_axes(means[m, 1], axes[span[m]], number, two)
+        expected = (size - number) * noise[m]
+        apart[m] = step_of(one, two) - expected
+        both[m] = max((one * one).sum() + (two * two).sum() - expected, 1e-9)
 
 
 @compiled(fastmath={"reassoc", "contract"})

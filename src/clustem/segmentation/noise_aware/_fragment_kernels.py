@@ -89,7 +89,7 @@ def cheapest_neighbour(
 ) -> tuple[int, float]:
     """Return the neighbour that region a is joined with at the least cost, −1 = none, and the cost.
 
-    lists are target, following, head and tail of `join_regions`; neighbours that became one are taken out of that of
+    lists are those of `list_neighbours`; neighbours that became one are taken out of that of
     a. seen (n,) is set to a mark that is used once.
     """
     target, following, head, tail = lists
@@ -115,21 +115,32 @@ def cheapest_neighbour(
 
 
 @compiled()
-def join_regions(
-    sums: Array,
-    counts: Array,
-    pairs: Array,
-    largest: float,
-    smallest: float,
-    fewest: int,
-    most: float,
-    merges: Array,
-    costs: Array,
-) -> int:
-    """Always join the two neighbours that cost least; return how many were joined.
+def list_neighbours(pairs: Array, regions: int) -> tuple[Array, Array, Array, Array]:
+    """Return the neighbours of every region in linked lists: target and following (2 m,), head and tail (regions,).
 
-    Regions of more than `largest` positions are not made, two of at least `smallest` are not joined, nor are fewer than
-    `fewest` regions left, nor any joined at a cost above `most`.
+    The list of a region starts at its head and ends at its tail, −1 = it has none; pairs (m, 2) are the neighbours, and
+    are used for the targets.
+    """
+    target, following = pairs.ravel(), np.full(2 * len(pairs), -1, np.int32)
+    head, tail = np.full(regions, -1, np.int32), np.full(regions, -1, np.int32)
+    for e in range(len(pairs)):
+        a, b = pairs[e, 0], pairs[e, 1]
+        target[2 * e], target[2 * e + 1] = b, a
+        for region, place in ((a, 2 * e), (b, 2 * e + 1)):
+            if head[region] < 0:
+                head[region] = place
+            else:
+                following[tail[region]] = place
+            tail[region] = place
+    return target, following, head, tail
+
+
+@compiled()
+def join_regions(sums: Array, counts: Array, pairs: Array, limits: Array, merges: Array, costs: Array) -> int:
+    """Always join the two neighbours that cost least, within limits (n, 4), one after the other; return how many.
+
+    Limits are `largest`, `smallest`, `fewest`, `most`: regions of more than `largest` positions are not made, two of at
+    least `smallest` are not joined, nor are fewer than `fewest` regions left, nor any joined at a cost above `most`.
 
     Regions have sums (n, d) float32 of features and counts (n,) of positions, which are changed; pairs (m, 2) are the
     neighbours, each once, and are changed. merges (n - 1, 2) are the regions that were joined, the lower number stays,
@@ -140,49 +151,43 @@ def join_regions(
     it is looked for again when its turn comes. A neighbour that became cheaper has changed later and stands for both.
     Whenever an entry is put into the heap, one was taken out before.
     """
-    regions, edges = counts.size, len(pairs)
-    target, following = pairs.ravel(), np.full(2 * edges, -1, np.int32)
-    head, tail = np.full(regions, -1, np.int32), np.full(regions, -1, np.int32)
-    lists = (target, following, head, tail)
-    keys, heap, size = np.empty(regions), np.empty((regions, 3), np.int32), 0
+    regions = counts.size
+    lists = list_neighbours(pairs, regions)
+    _, following, head, tail = lists
+    keys, heap = np.empty(regions), np.empty((regions, 3), np.int32)
     changed, seen = np.zeros(regions, np.int32), np.full(regions, -1, np.int32)
     parent = np.arange(regions).astype(np.int32)
-    for e in range(edges):
-        a, b = pairs[e, 0], pairs[e, 1]
-        target[2 * e], target[2 * e + 1] = b, a
-        for region, place in ((a, 2 * e), (b, 2 * e + 1)):
-            if head[region] < 0:
-                head[region] = place
-            else:
-                following[tail[region]] = place
-            tail[region] = place
-    mark = 0
-    for a in range(regions):
-        b, cost = cheapest_neighbour(sums, counts, largest, smallest, parent, lists, seen, a, mark)
-        mark += 1
-        if b >= 0:
-            push_entry(keys, heap, size, cost, a, b, 0)
-            size += 1
-    number = 0
-    while size > 0 and regions - number > fewest and keys[0] <= most:
-        a, b, time, cost = heap[0, 0], heap[0, 1], heap[0, 2], keys[0]
-        drop_first(keys, heap, size)
-        size -= 1
-        if changed[a] > time:
-            continue
-        if changed[b] <= time:
-            a, b = min(a, b), max(a, b)
-            merges[number, 0], merges[number, 1], costs[number] = a, b, cost
-            number += 1
-            for d in range(sums.shape[1]):
-                sums[a, d] += sums[b, d]
-            counts[a] += counts[b]
-            parent[b] = a
-            changed[a], changed[b] = number, regions  # later than any other
-            following[tail[a]], tail[a] = head[b], tail[b]
-        b, cost = cheapest_neighbour(sums, counts, largest, smallest, parent, lists, seen, a, mark)
-        mark += 1
-        if b >= 0:
-            push_entry(keys, heap, size, cost, a, b, number)
-            size += 1
+    number, mark = 0, 0
+    for n in range(limits.shape[0]):
+        largest, smallest, fewest, most = limits[n]
+        size = 0
+        for a in range(regions):
+            if parent[a] != a:
+                continue
+            b, cost = cheapest_neighbour(sums, counts, largest, smallest, parent, lists, seen, a, mark)
+            mark += 1
+            if b >= 0:
+                push_entry(keys, heap, size, cost, a, b, number)
+                size += 1
+        while size > 0 and regions - number > fewest and keys[0] <= most:
+            a, b, time, cost = heap[0, 0], heap[0, 1], heap[0, 2], keys[0]
+            drop_first(keys, heap, size)
+            size -= 1
+            if changed[a] > time:
+                continue
+            if changed[b] <= time:
+                a, b = min(a, b), max(a, b)
+                merges[number, 0], merges[number, 1], costs[number] = a, b, cost
+                number += 1
+                for d in range(sums.shape[1]):
+                    sums[a, d] += sums[b, d]
+                counts[a] += counts[b]
+                parent[b] = a
+                changed[a], changed[b] = number, regions  # later than any other
+                following[tail[a]], tail[a] = head[b], tail[b]
+            b, cost = cheapest_neighbour(sums, counts, largest, smallest, parent, lists, seen, a, mark)
+            mark += 1
+            if b >= 0:
+                push_entry(keys, heap, size, cost, a, b, number)
+                size += 1
     return number

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
+from clustem.computing import in_threads
 from clustem.segmentation.features import Features, WindowFeatures
-from clustem.segmentation.noise_aware._boundary_kernels import core_positions
+from clustem.segmentation.noise_aware._background_kernels import best_windows, energies_of, sum_electrons, sum_values
 from clustem.segmentation.noise_aware.constants import BACKGROUND
 
 
@@ -74,31 +74,44 @@ class Scattering:
 def find_background(
     features: Features, labels: NDArray[np.int64], others: Scattering | None = None
 ) -> Background | None:
+    """Return the region 0 … of labels (scan_y, scan_x) that holds no crystal, and what it counts, or None.
+
+    At least as often as the reflections of another region show there does its share count against that of this one.
+    """
+    found = measure_scattering(features, labels)
+    region = _empty_of(found, others)
+    if region is None:
+        return None
+    regions, scattering = found
+    times = np.ones(int(labels.max()) + 1)
+    own = float(scattering.reflections[regions == region][0])
+    times[regions] = scattering.reflections / max(own, 1e-12)
+    shown = np.clip(times, 1.0, BACKGROUND.shown)
+    return Background(region, np.maximum(_favour(features, labels, region), shown))
+
+
+def empty_region(features: Features, labels: NDArray[np.int64], others: Scattering | None = None) -> int | None:
     """Return the region 0 … of labels (scan_y, scan_x) that holds no crystal, or None.
 
     It is the one with the faintest reflections: they are hardly there, or it also scatters clearly less than the others
     and its mean pattern depends only on the distance from the centre. Other amorphous regions are domains like
     crystals. `others` are regions of the same scan that are not among the labels.
     """
-    regions, found = measure_scattering(features, labels)
-    known = found if others is None else found.with_others(others)
+    return _empty_of(measure_scattering(features, labels), others)
+
+
+def _empty_of(found: tuple[NDArray[np.int64], Scattering], others: Scattering | None) -> int | None:
+    """Return which of some regions holds no crystal, given what they and others scatter."""
+    regions, known = found if others is None else (found[0], found[1].with_others(others))
     empty = known.empty()
-    if empty is None or empty >= regions.size:
-        return None
-    region, times = int(regions[empty]), np.ones(int(labels.max()) + 1)
-    times[regions] = found.reflections / max(float(found.reflections[empty]), 1e-12)
-    shown = np.clip(times, 1.0, BACKGROUND.shown)
-    return Background(region, np.maximum(_favour(features, labels, region), shown))
+    return None if empty is None or empty >= regions.size else int(regions[empty])
 
 
 def _favour(features: Features, labels: NDArray[np.int64], region: int) -> NDArray[np.float64]:
     """Return how often a crystal (K,), at its whole share, scatters as much as the background at its own, in cores."""
-    core = np.empty(labels.shape, bool)
-    core_positions(labels, core)
-    number, mean = int(labels.max()) + 1, np.zeros(int(labels.max()) + 1)
-    for where in (labels >= 0, core):
-        members = np.bincount(labels[where], minlength=number)
-        sums = np.bincount(labels[where], features.electrons[where], minlength=number)
+    mean = np.zeros(int(labels.max()) + 1)
+    for cores in (False, True):
+        sums, members = _electrons(features, labels, mean.size, cores=cores)
         enough = members >= BACKGROUND.least_core
         mean = np.where(enough | (mean == 0), sums / np.maximum(members, 1), mean)
     under = float(mean[region])
@@ -106,50 +119,68 @@ def _favour(features: Features, labels: NDArray[np.int64], region: int) -> NDArr
     return times
 
 
+def _electrons(
+    features: Features, labels: NDArray[np.int64], number: int, *, cores: bool
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the electrons of regions 0 … or of their cores, and the positions (K,) that have them."""
+    sums, members = np.zeros(number), np.zeros(number, np.int64)
+    sum_electrons(labels, features.electrons, sums, members, cores)
+    return sums, members
+
+
 def measure_scattering(features: Features, labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], Scattering]:
     """Return the regions of at least six positions, and what they scatter."""
-    inside, number = labels >= 0, int(labels.max(initial=-1)) + 1
-    sizes = np.bincount(labels[inside], minlength=number)
-    electrons = np.bincount(labels[inside], features.electrons[inside], minlength=number) / np.maximum(sizes, 1)
+    labels, number = np.ascontiguousarray(labels), int(labels.max(initial=-1)) + 1
+    sums, sizes = _electrons(features, labels, number, cores=False)
     regions = np.flatnonzero(sizes >= BACKGROUND.least)
-    reflections, anisotropy = _reflections(features, labels, number)
-    return regions, Scattering(electrons[regions], reflections[regions], anisotropy[regions])
+    reflections, anisotropy = _reflections(features, labels, regions, number)
+    return regions, Scattering(sums[regions] / sizes[regions], reflections, anisotropy)
 
 
 def _reflections(
-    features: Features, labels: NDArray[np.int64], number: int
+    features: Features, labels: NDArray[np.int64], regions: NDArray[np.int64], number: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return amplitude and anisotropy of regions 0 …, each in the window that holds most of it."""
-    amplitude, anisotropy, most = np.zeros(number), np.zeros(number), np.zeros(number, np.int64)
-    for window in features.windows:
-        own = labels[window.window.own]
-        counts = np.bincount(own[own >= 0], minlength=number)
-        here = np.flatnonzero(counts > most)
-        if here.size:
-            amplitude[here], anisotropy[here] = _measured(window, own, here)
-            most[here] = counts[here]
+    """Return amplitude and anisotropy of some of the regions 0 …, each in the window that holds most of it."""
+    spans = np.array([[s for part in w.window.own for s in (part.start, part.stop)] for w in features.windows])
+    best, place = np.empty(number, np.int64), np.full(number, -1)
+    best_windows(labels, spans, best)
+    order = np.argsort(best[regions], kind="stable")
+    place[regions[order]] = np.arange(regions.size)
+    edges = np.searchsorted(best[regions][order], np.arange(len(features.windows) + 1)).tolist()
+    amplitude, anisotropy = np.zeros(regions.size), np.zeros(regions.size)
+
+    def work(first: int, last: int) -> None:
+        for n in range(first, last):
+            here = slice(edges[n], edges[n + 1])
+            if here.stop > here.start:
+                found = _measured(features.windows[n], labels, place, here, spans[n])
+                amplitude[order[here]], anisotropy[order[here]] = found
+
+    in_threads(work, len(features.windows), longest=1)
     return amplitude, anisotropy
 
 
 def _measured(
-    window: WindowFeatures, own: NDArray[np.int64], regions: NDArray[np.int64]
+    window: WindowFeatures,
+    labels: NDArray[np.int64],
+    place: NDArray[np.int64],
+    here: slice,
+    span: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the amplitude of mean patterns without noise (K,), and how much of its energy a mean over rings leaves.
+    """Return the amplitude of mean patterns without noise (k,), and how much of its energy a mean over rings leaves.
 
     They are those of the filtered patterns, in which smooth scattering is nothing, whatever its strength.
     """
-    values, noise = window.values[window.window.inner], window.noise[window.window.inner]
-    inside = own >= 0
-    table = np.full(int(own.max()) + 1, -1)
-    table[regions] = np.arange(regions.size)
-    local = table[own[inside]]
-    kept, size = local >= 0, values.shape[2]
-    belongs = csr_array((np.ones(int(kept.sum())), (local[kept], np.flatnonzero(kept))), (regions.size, local.size))
-    count = np.asarray(belongs.sum(axis=1)).ravel()
-    means = (belongs @ values[inside]) / count[:, None]
-    dose = (belongs @ noise[inside]) / count**2
+    number, size = here.stop - here.start, window.values.shape[2]
+    means, dose, count = np.zeros((number, size)), np.zeros(number), np.zeros(number)
+    start = np.array([part.start for part in window.window.around])
+    sum_values(window.values, window.noise, labels, place, here.start, span, start, (means, dose, count))
+    means /= count[:, None]
+    dose /= count**2
     whole, radial = window.basis.whole, window.basis.radial
-    energy = np.einsum("kd,de,ke->k", means, whole, means)
-    left = energy - np.einsum("kd,de,ke->k", means, radial, means) - dose * float(np.trace(whole) - np.trace(radial))
+    energy, even = np.empty(number), np.empty(number)
+    energies_of(means, whole, energy)
+    energies_of(means, radial, even)
+    left = energy - even - dose * float(np.trace(whole) - np.trace(radial))
     amplitude = np.sqrt(np.maximum((means**2).sum(axis=1) - size * dose, 0.0))
     return amplitude, left / np.maximum(energy, 1e-300)

@@ -9,28 +9,15 @@ from numpy.typing import NDArray
 
 from clustem.computing import in_threads
 from clustem.segmentation.features import Features, WindowFeatures
-from clustem.segmentation.noise_aware._boundary_kernels import (
-    THIN,
-    compare_pairs,
-    core_positions,
-    inner_changes,
-    region_boxes,
-    shared_reflections,
-)
+from clustem.segmentation.noise_aware._boundary_kernels import THIN, compare_pairs, shared_reflections, take_tails_off
+from clustem.segmentation.noise_aware._region_kernels import View, region_means
 from clustem.segmentation.noise_aware.constants import SEGMENTATION
+from clustem.segmentation.noise_aware.contacts import Contacts
+from clustem.segmentation.noise_aware.measured import Measured, WindowRegions
 
 Array = NDArray[np.float64]
 _DIRECTIONS = np.array([(0, 1), (1, 0), (1, 1), (1, -1)]) / np.sqrt([1, 1, 2, 2])[:, None]
-_HALF = ((0, 1), (1, 0), (1, 1), (1, -1))
 _SEED = 20260102
-
-
-@dataclass(frozen=True, eq=False)
-class Contacts:
-    """Pairs (m, 2) of regions that touch, the lower first, and the windows (m,) in which they touch most."""
-
-    pairs: NDArray[np.int64]
-    windows: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,44 +69,31 @@ class Comparisons:
         return Comparisons(*(getattr(self, item.name)[where] for item in fields(self)))
 
 
-def find_contacts(labels: NDArray[np.int64], owner: NDArray[np.int64], contact: int) -> Contacts:
-    """Return the pairs of regions 0 … of labels (scan_y, scan_x) that have so many pairs of neighbours at least."""
-    regions, windows = int(labels.max(initial=-1)) + 1, int(owner.max(initial=0)) + 1
-    keys = []
-    for dy, dx in _HALF:
-        here = slice(0, labels.shape[0] - dy), slice(max(0, -dx), labels.shape[1] - max(0, dx))
-        there = slice(dy, None), slice(max(0, dx), labels.shape[1] + min(0, dx))
-        a, b = labels[here], labels[there]
-        differ = (a != b) & (a >= 0) & (b >= 0)
-        low, high = np.minimum(a, b)[differ], np.maximum(a, b)[differ]
-        keys.append((low * regions + high) * windows + owner[here][differ])
-    key, count = np.unique(np.concatenate(keys), return_counts=True)
-    pair, window = key // windows, key % windows
-    start = np.flatnonzero(np.append(True, pair[1:] != pair[:-1])[: pair.size])
-    total = np.add.reduceat(count, start) if start.size else count
-    order = np.lexsort((window, -count, pair))
-    kept = total >= contact
-    best = order[start][kept]
-    return Contacts(np.column_stack(np.divmod(pair[best], max(1, regions))), window[best])
-
-
 def compare_contacts(
-    features: Features, labels: NDArray[np.int64], contacts: Contacts, *, everything: bool = False
+    features: Features,
+    labels: NDArray[np.int64],
+    contacts: Contacts,
+    *,
+    everything: bool = False,
+    before: Measured | None = None,
 ) -> Comparisons:
     """Return how pairs of regions 0 … of labels (scan_y, scan_x), −1 = none, compare.
 
-    What reflections have in common is asked where the rest does not decide, or of all with `everything`.
+    What reflections have in common is asked where the rest does not decide, or of all with `everything`. What was
+    measured `before` is used where it holds, and kept up.
     """
     found = Comparisons.empty(len(contacts.pairs))
     order = np.argsort(contacts.windows, kind="stable")
     numbers, starts = np.unique(contacts.windows[order], return_index=True)
     groups = np.split(order, starts[1:]) if starts.size else []
+    measured = Measured(int(labels.max(initial=-1)) + 1) if before is None else before
 
     def work(first: int, last: int) -> None:
         for n in range(first, last):
-            here = groups[n]
-            window = features.windows[int(numbers[n])]
-            found.put(here, _compare(window, labels, contacts.pairs[here], everything))
+            here, number = groups[n], int(numbers[n])
+            window = features.windows[number]
+            view, regions = measured.regions(number, window, labels)
+            found.put(here, _compare(window, view, regions, contacts.pairs[here], everything))
 
     in_threads(work, len(groups), longest=1)
     return found
@@ -137,32 +111,23 @@ def decided(found: Comparisons, similarity: float) -> tuple[NDArray[np.bool_], N
 
 
 def _compare(
-    features: WindowFeatures, labels: NDArray[np.int64], pairs: NDArray[np.int64], everything: bool
+    features: WindowFeatures, view: View, regions: WindowRegions, pairs: NDArray[np.int64], everything: bool
 ) -> Comparisons:
-    here = labels[features.window.around]
-    present, place = np.unique(here, return_inverse=True)
-    shift = int(present[0] < 0)
-    local: NDArray[np.int32] = np.ascontiguousarray(place.reshape(here.shape) - shift, np.int32)
-    number = present.size - shift
-    boxes, size = np.empty((number, 4), np.int32), features.values.shape[2]
-    region_boxes(local, boxes)
-    own = np.searchsorted(present[shift:], pairs)
+    own, size = np.searchsorted(regions.numbers, pairs), features.values.shape[2]
     means, numbers = np.zeros((len(own), 2, size)), np.zeros((len(own), 8))
-    precise = SEGMENTATION.precise
-    compare_pairs(features.values, features.noise, local, boxes, own, SEGMENTATION.least, precise, means, numbers)
+    compare_pairs(view, own, SEGMENTATION.least, SEGMENTATION.precise, means, numbers)
     kind, variance, energy, apart = numbers[:, 0].astype(np.int64), numbers[:, 1:3], numbers[:, 3:5], numbers[:, 5]
     both = np.maximum(energy.sum(axis=1), 1e-9)
     noise = variance.sum(axis=1)
-    regions = _Whole.of(features, local, number)
-    _take_tails_off(apart, both, means, noise, own, regions)
+    _take_tails_off(apart, both, means, noise, own, view, regions)
     chance = np.sqrt(2 * size) * noise
     faintest = SEGMENTATION.tails * float(regions.energy.max(initial=0.0)) / SEGMENTATION.chance
     spread = chance + 2 * np.sqrt(np.maximum(apart, 0) * noise)
     least = np.maximum(energy, np.maximum(np.sqrt(2 * size) * variance, 1e-9))
     scale = np.sqrt(least.prod(axis=1))
-    similarity = (means[:, 0] * means[:, 1]).sum(axis=1) / scale
+    similarity = np.einsum("md,md->m", means[:, 0], means[:, 1]) / scale
     error = np.sqrt(variance.prod(axis=1) * size + variance[:, 0] * least[:, 1] + variance[:, 1] * least[:, 0]) / scale
-    allowed = SEGMENTATION.negligible * both + _gradients(features, local, regions, own, numbers[:, 6:8], both)
+    allowed = SEGMENTATION.negligible * both + _gradients(regions, own, numbers[:, 6:8], both)
     found = Comparisons(
         kind,
         similarity,
@@ -199,22 +164,12 @@ def _ask_reflections(
     found.reflections[where] = shared
 
 
-def _gradients(
-    features: WindowFeatures,
-    labels: NDArray[np.int32],
-    regions: _Whole,
-    pairs: NDArray[np.int64],
-    steps: Array,
-    energy: Array,
-) -> Array:
+def _gradients(regions: WindowRegions, pairs: NDArray[np.int64], steps: Array, energy: Array) -> Array:
     """Return the energy of a difference (m,) that is a gradient, from how patterns change inside of regions 0 …."""
-    core, change = np.empty(labels.shape, bool), np.empty((regions.sizes.size, 4, 3))
-    core_positions(labels, core)
-    inner_changes(features.values, features.noise, labels, core, change)
     direction = np.abs(steps @ _DIRECTIONS.T).argmax(axis=1)
-    known = change[:, :, 2] >= SEGMENTATION.pairs
-    mean = np.where(known, change[:, :, 0], -np.inf)
-    error = np.where(known, change[:, :, 1], 0.0)
+    known = regions.change[:, :, 2] >= SEGMENTATION.pairs
+    mean = np.where(known, regions.change[:, :, 0], -np.inf)
+    error = np.where(known, regions.change[:, :, 1], 0.0)
     inside, doubt = mean[pairs, direction[:, None]], error[pairs, direction[:, None]]
     steeper = inside.argmax(axis=1)[:, None]
     largest, doubt = (np.take_along_axis(x, steeper, axis=1)[:, 0] for x in (inside, doubt))
@@ -226,45 +181,31 @@ def _gradients(
     return np.where(fainter * SEGMENTATION.fades < brighter, 0.0, allowed)
 
 
-@dataclass(frozen=True, eq=False)
-class _Whole:
-    """Means (k, D) of the regions 0 … of a window, the energy (k,) of these without noise, and their positions (k,)."""
-
-    means: Array
-    energy: Array
-    sizes: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, features: WindowFeatures, labels: NDArray[np.int32], number: int) -> _Whole:
-        inside = labels >= 0
-        sizes = np.bincount(labels[inside], minlength=number)
-        means = np.zeros((number, features.values.shape[2]))
-        for d in range(means.shape[1]):
-            means[:, d] = np.bincount(labels[inside], features.values[..., d][inside], minlength=number)
-        per = np.maximum(sizes, 1)
-        means /= per[:, None]
-        dose = np.bincount(labels[inside], features.noise[inside], minlength=number)
-        return cls(means, (means**2).sum(axis=1) - means.shape[1] * dose / per**2, sizes)
-
-
 def _take_tails_off(
-    apart: Array, both: Array, means: Array, noise: Array, pairs: NDArray[np.int64], regions: _Whole
+    apart: Array,
+    both: Array,
+    means: Array,
+    noise: Array,
+    pairs: NDArray[np.int64],
+    view: View,
+    regions: WindowRegions,
 ) -> None:
     """Take off the difference and the energy of faint pairs (m,) what much brighter regions of the window scatter.
 
-    The tails of the probe reach over several positions, so that vacuum beside a crystal shows it faintly.
+    The tails of the probe reach over several positions, so that vacuum beside a crystal shows it faintly. Several parts
+    of one crystal have one direction, and noise in others.
     """
-    order = np.argsort(-regions.energy, kind="stable")[: SEGMENTATION.bright]
+    bright = np.argsort(-regions.energy, kind="stable")[: SEGMENTATION.bright]
     limit = np.maximum(regions.energy[pairs].max(axis=1) * SEGMENTATION.fades, 1e-9)
-    number = (regions.energy[order][None] > limit[:, None]).sum(axis=1)
-    spans = {k: np.linalg.svd(regions.means[order[:k]].T, full_matrices=False) for k in set(number.tolist()) if k}
-    for m in np.flatnonzero(number):
-        axes, lengths, _ = spans[int(number[m])]
-        basis = axes[:, lengths**2 > limit[m]]  # several parts of one crystal have one direction, and noise in others
-        one, two = (mean - basis @ (basis.T @ mean) for mean in means[m])
-        size = one.size - basis.shape[1]
-        apart[m] = ((one - two) ** 2).sum() - size * noise[m]
-        both[m] = max((one**2).sum() + (two**2).sum() - size * noise[m], 1e-9)
+    brighter = (regions.energy[bright][None] > limit[:, None]).sum(axis=1)
+    numbers, span = np.unique(brighter, return_inverse=True)
+    if not numbers[-1]:
+        return
+    tails = np.zeros((int(numbers[-1]), means.shape[2]))
+    region_means(view, bright[: len(tails)], tails)
+    among = np.arange(len(tails)) < numbers[numbers > 0, None]
+    axes, lengths, _ = np.linalg.svd((tails * among[..., None]).swapaxes(1, 2), full_matrices=False)
+    take_tails_off(means, noise, axes, lengths**2, span - int(numbers[0] == 0), limit, apart, both)
 
 
 def _typical(whole: Array, sizes: NDArray[np.int64], change: Array) -> float:

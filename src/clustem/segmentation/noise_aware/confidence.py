@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from clustem.computing import in_threads
 from clustem.scratch import scratch_array
 from clustem.segmentation.features import Features, WindowFeatures
 from clustem.segmentation.noise_aware.constants import CONFIDENCE
@@ -38,19 +39,23 @@ def split_noise(features: Features) -> tuple[Features, Features]:
     """Return two sets of features of the same scan with independent noise, each of twice the variance.
 
     Noise of the variance that is there already is added to one and subtracted from the other: for Gaussian noise, which
-    sums over a hundred pixels have, that is what binomial thinning is for counts (Neufeld et al., JMLR 25, 2024). A
-    position has the same noise in all windows that look at it.
+    sums over a hundred pixels have, that is what binomial thinning is for counts (Neufeld et al., JMLR 25, 2024). It is
+    drawn for every window by itself, because each has features of its own: whatever is compared is compared inside of
+    one window, where both sets are independent.
     """
-    halves: tuple[list[WindowFeatures], list[WindowFeatures]] = ([], [])
-    for number, window in enumerate(features.windows):
-        generator = np.random.default_rng((_SEED, number))
-        drawn = generator.standard_normal(window.values.shape, np.float32)
-        drawn *= np.sqrt(window.noise)[..., None]
-        for half, sign in zip(halves, (np.float32(1), np.float32(-1)), strict=True):
-            values = scratch_array(window.values.shape, np.float32)
-            np.multiply(drawn, sign, out=values)
-            values += window.values
-            half.append(replace(window, values=values, noise=2 * window.noise))
+    halves: tuple[list[WindowFeatures], list[WindowFeatures]] = (list(features.windows), list(features.windows))
+
+    def work(first: int, last: int) -> None:
+        for number in range(first, last):
+            window = features.windows[number]
+            drawn = np.random.default_rng((_SEED, number)).standard_normal(window.values.shape, np.float32)
+            drawn *= np.sqrt(window.noise)[..., None]
+            for half, add in zip(halves, (np.add, np.subtract), strict=True):
+                values = scratch_array(window.values.shape, np.float32)
+                add(window.values, drawn, out=values)
+                half[number] = replace(window, values=values, noise=2 * window.noise)
+
+    in_threads(work, len(features.windows), longest=1)
     return replace(features, windows=halves[0]), replace(features, windows=halves[1])
 
 

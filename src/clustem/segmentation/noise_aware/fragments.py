@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from clustem.computing import in_threads
 from clustem.segmentation.domains import component_labels
@@ -58,40 +57,18 @@ def _window_merges(features: WindowFeatures, free: NDArray[np.bool_]) -> NDArray
     weight = features.basis.weight
     sums = np.ascontiguousarray(features.values[window.inner][mine] * weight)
     noise = features.noise[window.inner][mine].astype(np.float64)
-    number, pairs = places.size, _neighbours(mine)
+    number = places.size
     energy = float((weight.astype(np.float64) ** 2).sum()) * float(noise.mean())
-    merges, counts, stands = [], np.ones(number), np.arange(number)
-    for limits in (
-        (SEGMENTATION.largest, np.inf, int(number / SEGMENTATION.seed), np.inf),
-        (np.inf, SEGMENTATION.least, 1, np.inf),
-        (np.inf, np.inf, 1, SEGMENTATION.evidence * energy),
-    ):
-        made = _joined(sums, counts, pairs, *limits)
-        merges.append(stands[made])
-        labels = component_labels((1, counts.size), made[:, 0], made[:, 1]).ravel()
-        belongs = csr_array((np.ones(labels.size, np.float32), (labels, np.arange(labels.size))))
-        sums, counts = belongs @ sums, belongs @ counts
-        first = np.zeros(counts.size, np.int64)
-        first[labels[::-1]] = stands[::-1]
-        stands, between = first, labels[pairs]
-        pairs = np.unique(np.sort(between[between[:, 0] != between[:, 1]], axis=1), axis=0).astype(np.int32)
-    return np.asarray(places[np.concatenate(merges)], np.int64).reshape(-1, 2)
-
-
-def _joined(
-    sums: NDArray[np.float32],
-    counts: NDArray[np.float64],
-    pairs: NDArray[np.int32],
-    largest: float,
-    smallest: float,
-    fewest: int,
-    most: float,
-) -> NDArray[np.int64]:
-    """Return the merges (m, 2) of regions with sums (n, D) over counts (n,) positions, see the kernel."""
-    merges, costs = np.empty((max(0, counts.size - 1), 2), np.int32), np.empty(max(0, counts.size - 1))
-    limits = largest, smallest, fewest, most
-    made = join_regions(sums.astype(np.float32), counts.astype(float), pairs.copy(), *limits, merges, costs)
-    return merges[:made].astype(np.int64)
+    limits = np.array(
+        [
+            (SEGMENTATION.largest, np.inf, int(number / SEGMENTATION.seed), np.inf),
+            (np.inf, SEGMENTATION.least, 1, np.inf),
+            (np.inf, np.inf, 1, SEGMENTATION.evidence * energy),
+        ]
+    )
+    merges, costs = np.empty((number - 1, 2), np.int32), np.empty(number - 1)
+    made = join_regions(sums, np.ones(number), _neighbours(mine), limits, merges, costs)
+    return np.asarray(places[merges[:made]], np.int64)
 
 
 def _neighbours(usable: NDArray[np.bool_]) -> NDArray[np.int32]:

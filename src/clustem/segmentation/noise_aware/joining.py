@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.segmentation.features import Features, owners
-from clustem.segmentation.noise_aware.comparing import Comparisons, compare_contacts, decided, find_contacts
+from clustem.segmentation.noise_aware.comparing import Comparisons, compare_contacts, decided
 from clustem.segmentation.noise_aware.constants import SEGMENTATION
+from clustem.segmentation.noise_aware.contacts import Contacts, Touching
+from clustem.segmentation.noise_aware.measured import Measured
 
 _BELOW = 1.5  # standard errors by which a similarity is taken to be lower when pairs are put in order
 
@@ -61,10 +63,11 @@ def join_regions(
     known_keys, known = np.empty(0, np.int64), Comparisons.empty(0)
     number = int(labels.max(initial=-1)) + 1
     stands = _first_places(labels, number)
-    changed = np.ones(number, bool)
+    changed, measured = np.ones(number, bool), Measured(number)
     merges, heights = [], []
+    touching = Touching.of(labels, owner)
     while True:
-        contacts = find_contacts(labels, owner, contact)
+        contacts = touching.contacts(contact)
         keys = contacts.pairs[:, 0] * number + contacts.pairs[:, 1]
         place = np.searchsorted(known_keys, keys)
         old = place < known_keys.size
@@ -73,8 +76,8 @@ def join_regions(
         found = Comparisons.empty(keys.size)
         found.put(np.flatnonzero(old), known.take(place[old]))
         new = np.flatnonzero(~old)
-        part = type(contacts)(contacts.pairs[new], contacts.windows[new])
-        found.put(new, compare_contacts(features, labels, part))
+        part = Contacts(contacts.pairs[new], contacts.windows[new])
+        found.put(new, compare_contacts(features, labels, part, before=measured))
         known_keys, known = keys, found
         nothing, crystal = decided(found, similarity)
         joins = (nothing | crystal) & ~foreign.among(contacts.pairs)
@@ -91,6 +94,8 @@ def join_regions(
             foreign.join(a, b)
         changed = np.zeros(number, bool)
         changed[contacts.pairs[chosen]] = True
+        measured.change(changed)
+        touching = touching.joined(table)
         labels = np.where(labels >= 0, table[labels], -1)
     left = _left(found, similarity)
     return Joined(
@@ -112,12 +117,12 @@ def _left(found: Comparisons, similarity: float) -> NDArray[np.float64]:
 
 def _mutual(pairs: NDArray[np.int64], order: NDArray[np.float64], number: int) -> NDArray[np.int64]:
     """Return which pairs (m, 2) come first for both of their regions, by order (m,), then by number; inf is never."""
-    rank = np.empty(order.size, np.int64)
-    rank[np.lexsort((pairs[:, 1], pairs[:, 0], order))] = np.arange(order.size)
-    rank[np.isinf(order)] = order.size
+    able = np.flatnonzero(~np.isinf(order))
+    rank = np.full(order.size, order.size)
+    rank[able[np.lexsort((pairs[able, 1], pairs[able, 0], order[able]))]] = np.arange(able.size)
     best = np.full(number, order.size)
     for side in (0, 1):
-        np.minimum.at(best, pairs[:, side], rank)
+        np.minimum.at(best, pairs[able, side], rank[able])
     mine = (best[pairs] == rank[:, None]).all(axis=1) & (rank < order.size)
     return np.flatnonzero(mine)
 

@@ -1,4 +1,4 @@
-"""Positions near boundaries as mixtures of the domains around them, and fragments that are nothing else."""
+"""Positions near boundaries as mixtures of the domains around them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, find_objects
-from scipy.optimize import nnls
 
 from clustem.computing import in_threads
 from clustem.scratch import scratch_array
 from clustem.segmentation.domains import Mixture
 from clustem.segmentation.features import Features, WindowFeatures
-from clustem.segmentation.noise_aware._boundary_kernels import core_positions
 from clustem.segmentation.noise_aware._mixture_kernels import explain_positions, settle_labels
+from clustem.segmentation.noise_aware._region_kernels import core_positions
 from clustem.segmentation.noise_aware.background import Background
 from clustem.segmentation.noise_aware.constants import MIXTURES
 
 REACH = MIXTURES.reach
-_SQUARE = np.ones((3, 3), bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,73 +196,3 @@ def _probability(found: _Shares, labels: NDArray[np.int64]) -> NDArray[np.float3
     everything = likelihood.sum(axis=2)
     sure = np.where(everything > 0, own / np.maximum(everything, 1e-300), 1.0)
     return np.where(labels >= 0, sure, np.nan).astype(np.float32)
-
-
-def dissolve_mixtures(
-    features: Features, labels: NDArray[np.int64], background: int | None = None, settled_rows: int = 0
-) -> NDArray[np.int64]:
-    """Set regions to −1 that are nothing but the overlap of the regions around them.
-
-    Such a region has no position with all neighbours in it, and at least a quarter of the energy of its mean pattern,
-    above that of the background if there is one around, is a mixture of at least two regions that touch it. The
-    smallest regions are judged first, each in the window that holds its first position. Regions with positions in the
-    first `settled_rows` stay.
-    """
-    labels = labels.copy()
-    number = int(labels.max(initial=-1)) + 1
-    core = np.empty(labels.shape, bool)
-    core_positions(labels, core)
-    whole = np.bincount(labels[core], minlength=number) >= MIXTURES.least
-    settled = np.unique(labels[:settled_rows])
-    stays = whole.copy()
-    stays[settled[settled >= 0]] = True
-    sizes = np.bincount(labels[labels >= 0], minlength=number)
-    boxes = find_objects(labels + 1)
-    thin = [k for k in np.argsort(sizes, kind="stable").tolist() if sizes[k] and not stays[k]]
-    for k in thin:
-        window = _window_at(features, boxes[k])
-        if _is_mixture(window, labels, core, k, whole, background):
-            part = boxes[k]
-            labels[part] = np.where(labels[part] == k, -1, labels[part])
-    return labels
-
-
-def _window_at(features: Features, box: tuple[slice, ...]) -> WindowFeatures:
-    """Return the window that the middle of a box is in."""
-    y, x = ((part.start + part.stop - 1) // 2 for part in box)
-    return next(
-        w
-        for w in features.windows
-        if w.window.rows.start <= y < w.window.rows.stop and w.window.columns.start <= x < w.window.columns.stop
-    )
-
-
-def _is_mixture(
-    window: WindowFeatures,
-    labels: NDArray[np.int64],
-    core: NDArray[np.bool_],
-    region: int,
-    whole: NDArray[np.bool_],
-    background: int | None,
-) -> bool:
-    """Return whether a thin region is the overlap of those around it, as far as the window shows it."""
-    here, inside = labels[window.window.around], core[window.window.around]
-    mine = here == region
-    around = np.unique(here[binary_dilation(mine, _SQUARE, iterations=2) & ~mine])
-    near = [j for j in around.tolist() if j >= 0 and (j == background or whole[j]) and (inside & (here == j)).any()]
-    if not near or not mine.any():
-        return False
-    mean = window.values[mine].mean(axis=0, dtype=np.float64)
-    means = np.stack([window.values[inside & (here == j)].mean(axis=0, dtype=np.float64) for j in near], axis=1)
-    shares, rest = nnls(means, mean)
-    chance = mean.size * float(window.noise[mine].sum()) / int(mine.sum()) ** 2
-    energy = float(mean @ mean)
-    if background in near:
-        under = means[:, near.index(background)]
-        energy -= float(under @ mean) ** 2 / max(float(under @ under), 1e-300)
-    explained = 1 - max(rest**2 - chance, 0) / max(energy - chance, 1e-12)
-    if explained >= MIXTURES.alike or len(near) == 1:
-        return bool(explained >= MIXTURES.alike)
-    order = np.argsort(shares, kind="stable")
-    least = MIXTURES.second * (MIXTURES.thin if near[order[-1]] == background else 1.0)
-    return bool(explained >= MIXTURES.explained and shares[order[-2]] >= least)

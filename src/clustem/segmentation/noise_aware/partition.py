@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from skimage.measure import label
 
 from clustem.segmentation.features import Features
-from clustem.segmentation.noise_aware.background import Background, Scattering, find_background
+from clustem.segmentation.noise_aware.background import Background, Scattering, empty_region, find_background
 from clustem.segmentation.noise_aware.constants import SEGMENTATION
 from clustem.segmentation.noise_aware.fragments import grow_fragments
 from clustem.segmentation.noise_aware.joining import Joined, join_regions
-from clustem.segmentation.noise_aware.mixtures import dissolve_mixtures, refine_labels
+from clustem.segmentation.noise_aware.mixtures import refine_labels
+from clustem.segmentation.noise_aware.overlaps import dissolve_mixtures
 from clustem.segmentation.parameters import NoiseAwareParameters
 
 
@@ -79,8 +80,7 @@ class _Piece:
 
     def empty(self, labels: NDArray[np.int64]) -> int | None:
         """Return its number."""
-        found = self.background(labels)
-        return None if found is None else found.region
+        return empty_region(self.features, labels, self.settled.others)
 
     def join(self, labels: NDArray[np.int64], contact: int) -> Joined:
         """Join what does not differ."""

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.segmentation.features import Features, owners
-from clustem.segmentation.noise_aware.comparing import compare_contacts, find_contacts
+from clustem.segmentation.noise_aware.comparing import compare_contacts
 from clustem.segmentation.noise_aware.constants import SEGMENTATION
+from clustem.segmentation.noise_aware.contacts import Touching
 
 
 def weakest_boundaries(features: Features, labels: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
@@ -16,7 +17,7 @@ def weakest_boundaries(features: Features, labels: NDArray[np.int32]) -> tuple[N
     number = int(regions.max(initial=-1)) + 1
     similarity, neighbour = np.full(number, np.nan), np.zeros(number, np.int32)
     owner = owners(labels.shape, [window.window for window in features.windows])
-    contacts = find_contacts(regions, owner, SEGMENTATION.contact)
+    contacts = Touching.of(regions, owner).contacts(SEGMENTATION.contact)
     found = compare_contacts(features, regions, contacts)
     value = np.where(found.kind >= 0, found.similarity, np.nan)
     for n in np.argsort(np.where(np.isnan(value), -np.inf, value), kind="stable").tolist():

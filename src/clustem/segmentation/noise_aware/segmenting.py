@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clustem.computing import all_at_once
 from clustem.scan import Scan
 from clustem.segmentation.domains import Domains, MergeTree, Quality, build_tree, number_by_size
 from clustem.segmentation.features import Features, measure_features
@@ -37,10 +39,10 @@ def domains_of(
     features: Features, usable: NDArray[np.bool_], survey: Survey, parameters: NoiseAwareParameters
 ) -> Domains:
     """Return the domains of the usable (scan_y, scan_x) positions of a whole scan, from its features."""
-    regions = divide(features, usable, parameters)
+    sets = features, *split_noise(features)
+    regions, *again = all_at_once([partial(divide, each, usable, parameters) for each in sets])
     labels = _numbered(regions, parameters)
-    found = [_numbered(divide(half, usable, parameters), parameters) for half in split_noise(features)]
-    confidence = judge(labels, found)
+    confidence = judge(labels, [_numbered(half, parameters) for half in again])
     number = int(labels.max(initial=0))
     distinct = features.structured and confidence.distinct
     if not distinct:
