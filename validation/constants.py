@@ -25,9 +25,9 @@ from scores import Truth, score
 from simulated import make
 
 import clustem
+from clustem.segmentation.features.chance import chance_of_noise
 from clustem.segmentation.features.constants import FEATURES
 from clustem.segmentation.features.features import Features, measure_features
-from clustem.segmentation.features.filters import _chance
 from clustem.segmentation.noise_aware.constants import BACKGROUND, CONFIDENCE, MIXTURES, SEGMENTATION
 from clustem.segmentation.noise_aware.partition import STEPS
 from clustem.segmentation.noise_aware.segmenting import domains_of
@@ -118,7 +118,7 @@ def changed(record: Any, name: str, value: float) -> Iterator[None]:
         object.__setattr__(record, name, new)
         for keywords in bound:  # taken from the record when the steps were put together
             keywords[name] = new
-        _chance.cache_clear()
+        chance_of_noise.cache_clear()
 
     put(type(before)(value))
     try:

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from clustem.segmentation.features.chance import chance
+from clustem.segmentation.features.filters import SpotFilter
+from clustem.segmentation.features.shared_directions import shared_values
+
+from .patterns import DETECTOR, USE
+
+SPOT = SpotFilter(USE, 1.0)
+
+
+def reached(noise, tiles):
+    filtered = SPOT.apply(noise)
+    return np.abs(shared_values(filtered @ filtered.T, tiles)).max()
+
+
+def test_chance_is_what_noise_reaches():
+    tiles = (7, 8)
+    found = chance(SPOT, tiles)
+    assert found == chance(SpotFilter(USE.copy(), 1.0), tiles), "the same every time"
+    noise = np.random.default_rng(1).standard_normal((56, *DETECTOR))
+    assert reached(noise, tiles) == pytest.approx(found, rel=0.3)
+    assert reached(3 * noise, tiles) == pytest.approx(9 * found, rel=0.3)
+
+
+def test_it_is_the_same_for_windows_that_are_turned():
+    assert chance(SPOT, (7, 9)) == chance(SPOT, (9, 7))
+
+
+def test_a_tile_without_neighbours_shares_nothing():
+    assert chance(SPOT, (1, 1)) == pytest.approx(0, abs=1e-9)
