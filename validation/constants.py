@@ -25,7 +25,7 @@ from scores import Truth, score
 from simulated import make
 
 import clustem
-from clustem.segmentation.features.chance import chance_of_noise
+from clustem.segmentation.features.chance import forget_chance
 from clustem.segmentation.features.constants import FEATURES
 from clustem.segmentation.features.features import Features, measure_features
 from clustem.segmentation.noise_aware.constants import BACKGROUND, CONFIDENCE, MIXTURES, SEGMENTATION
@@ -118,7 +118,7 @@ def changed(record: Any, name: str, value: float) -> Iterator[None]:
         object.__setattr__(record, name, new)
         for keywords in bound:  # taken from the record when the steps were put together
             keywords[name] = new
-        chance_of_noise.cache_clear()
+        forget_chance()
 
     put(type(before)(value))
     try:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from clustem.segmentation.features.chance import chance
+from clustem.computing import execution
+from clustem.segmentation.features.chance import chance, forget_chance, prepare_chance
 from clustem.segmentation.features.filters import SpotFilter
 from clustem.segmentation.features.shared_directions import shared_values
 
@@ -26,6 +27,17 @@ def test_chance_is_what_noise_reaches():
 
 def test_it_is_the_same_for_windows_that_are_turned():
     assert chance(SPOT, (7, 9)) == chance(SPOT, (9, 7))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_same_whatever_was_prepared_in_any_number_of_threads(threads):
+    grids = {(3, 4), (12, 13), (13, 12), (14, 15)}
+    forget_chance()
+    expected = [chance(SPOT, tiles) for tiles in sorted(grids)]
+    forget_chance()
+    with execution(threads=threads):
+        prepare_chance(SPOT, grids)
+    assert [chance(SPOT, tiles) for tiles in sorted(grids)] == expected
 
 
 def test_a_tile_without_neighbours_shares_nothing():

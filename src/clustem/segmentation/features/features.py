@@ -16,7 +16,7 @@ from clustem.scan import Scan
 from clustem.scratch import scratch_array
 from clustem.segmentation.features.basis import Basis, find_basis
 from clustem.segmentation.features.binning import Binning, compared_cells
-from clustem.segmentation.features.chance import chance
+from clustem.segmentation.features.chance import prepare_chance
 from clustem.segmentation.features.constants import FEATURES
 from clustem.segmentation.features.feature_size import feature_radius
 from clustem.segmentation.features.filters import SpotFilter
@@ -109,13 +109,7 @@ class FeatureMaker:
 
     def prepare(self, shapes: set[tuple[int, int]]) -> None:
         """Find out what noise looks like in windows of some shapes, before threads ask for it."""
-        grids = sorted({tuple(sorted(tile_grid(shape)[0])) for shape in shapes})
-
-        def draw(first: int, last: int) -> None:
-            for rows, columns in grids[first:last]:
-                chance(self.spot, (rows, columns))
-
-        in_threads(draw, len(grids), longest=1)
+        prepare_chance(self.spot, {tile_grid(shape)[0] for shape in shapes})
 
     def make(self, patterns: NDArray[np.float32], window: Window) -> tuple[WindowFeatures, NDArray[np.float32]]:
         """Return the features of a window from its binned patterns (h, w, n_y, n_x), and the electrons of its own.
