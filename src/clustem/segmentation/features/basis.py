@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from clustem.computing import in_threads
 from clustem.segmentation.features._filter_kernels import take_off
 from clustem.segmentation.features.chance import chance
 from clustem.segmentation.features.constants import FEATURES
@@ -84,12 +85,17 @@ def find_basis(
     weight = _weight(raw, spot, read_variance) if counts else np.ones(int(use.sum()), np.float32)
     rings, share = _rings(use, centre)
     contrast = np.empty((len(flat), weight.size), np.float32)
-    for start in range(0, len(flat), FEATURES.filtered_together):
-        part = slice(start, start + FEATURES.filtered_together)
-        filtered = spot.apply(flat[part])
-        filtered *= weight
-        take_off(filtered, filtered @ share, rings)
-        contrast[part] = filtered
+    together = FEATURES.filtered_together
+
+    def filter_tiles(first: int, last: int) -> None:
+        for start in range(first * together, min(last * together, len(flat)), together):
+            part = slice(start, start + together)
+            filtered = spot.apply(flat[part])
+            filtered *= weight
+            take_off(filtered, filtered @ share, rings)
+            contrast[part] = filtered
+
+    in_threads(filter_tiles, -(-len(flat) // together))
     most_of_noise = FEATURES.beyond_chance * chance(spot, tiling) * patterns if counts else None
     found = shared_directions(contrast, tiling, chance=most_of_noise, most=FEATURES.most_directions)
     least = max(-float(found.values[-1]) if most_of_noise is None else most_of_noise, 1e-300)
@@ -112,7 +118,7 @@ def find_basis(
     whole = np.concatenate([matrix, use.reshape(1, -1), noise[None]])
     shown = _shown(use)
     back = np.linalg.inv(turn)
-    image = np.ascontiguousarray((found.directions.T @ back)[shown], np.float32)
+    image = found.directions[:, shown].T @ back.astype(np.float32)
     return Basis(
         matrix=np.ascontiguousarray(whole.T, np.float32),
         weight=np.sqrt(signal / (signal + FEATURES.little_signal)).astype(np.float32),

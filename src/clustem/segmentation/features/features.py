@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.computing import in_threads, memory_budget
+from clustem.computing import current_execution, in_threads, memory_budget
 from clustem.errors import InputError
 from clustem.passes import Block, run_pass
 from clustem.scan import Scan
@@ -121,7 +121,14 @@ class FeatureMaker:
         basis = find_basis(tiles, positions, self.spot, read_variance=read, counts=self.counts, centre=self.centre)
         size = basis.matrix.shape[1]
         even = np.pad(basis.matrix, ((0, 0), (0, -size % _EVEN)))
-        projected = (patterns.reshape(*patterns.shape[:2], -1) @ even)[..., :size]
+        flat = patterns.reshape(*patterns.shape[:2], -1)
+        products = np.empty((*patterns.shape[:2], even.shape[1]), np.float32)
+
+        def project(first: int, last: int) -> None:
+            np.matmul(flat[first:last], even, out=products[first:last])
+
+        in_threads(project, len(flat))
+        projected = products[..., :size]
         values, electrons, energy = projected[..., :-2], projected[..., -2], projected[..., -1]
         if self.counts:
             noise = np.maximum(energy + np.float32(read * float(basis.matrix[:, -1].sum())), 1e-6)
@@ -138,9 +145,13 @@ def tiles_of(patterns: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
     """Return sums of patterns (h, w, n_y, n_x) over tiles (t_y, t_x, n_y, n_x), and the positions in one."""
     (rows, columns), tile = tile_grid((patterns.shape[0], patterns.shape[1]))
     sums = np.empty((rows, columns, *patterns.shape[2:]), np.float32)
-    for row in range(rows):
-        line = patterns[row * tile[0] : (row + 1) * tile[0], : columns * tile[1]]
-        line.reshape(tile[0], columns, tile[1], *patterns.shape[2:]).sum(axis=(0, 2), out=sums[row])
+
+    def add(first: int, last: int) -> None:
+        for row in range(first, last):
+            line = patterns[row * tile[0] : (row + 1) * tile[0], : columns * tile[1]]
+            line.reshape(tile[0], columns, tile[1], *patterns.shape[2:]).sum(axis=(0, 2), out=sums[row])
+
+    in_threads(add, rows)
     return sums, tile[0] * tile[1]
 
 
@@ -265,6 +276,8 @@ def _band(
             across = slice(window.around_columns.start - first_column, window.around_columns.stop - first_column)
             slots[number] = maker.make(rows.patterns[down, across], window)
 
-    in_threads(work, len(windows), longest=1)
+    left = 1 if len(windows) % current_execution().workers == 1 else 0
+    in_threads(work, len(windows) - left, longest=1)
+    work(len(windows) - left, len(windows))  # a window that is left alone has all threads
     found.extend(slots)
     return found
