@@ -25,10 +25,6 @@ def test_chance_is_what_noise_reaches():
     assert reached(3 * noise, tiles) == pytest.approx(9 * found, rel=0.3)
 
 
-def test_it_is_the_same_for_windows_that_are_turned():
-    assert chance(SPOT, (7, 9)) == chance(SPOT, (9, 7))
-
-
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_same_whatever_was_prepared_in_any_number_of_threads(threads):
     grids = {(3, 4), (12, 13), (13, 12), (14, 15)}

@@ -21,18 +21,15 @@ _TOGETHER = 150  # tiles that are drawn together, so that grids of about as many
 
 
 def chance(spot: SpotFilter, tiles: tuple[int, int]) -> float:
-    """Return the largest value that noise of variance 1 gives the covariance of neighbouring tiles (t_y, t_x).
-
-    Tiles that are turned by 90° have the same noise.
-    """
-    return _chance(spot.use.shape, spot.use.tobytes(), spot.size, (min(tiles), max(tiles)))
+    """Return the largest value that noise of variance 1 gives the covariance of neighbouring tiles (t_y, t_x)."""
+    return _chance(spot.use.shape, spot.use.tobytes(), spot.size, tiles)
 
 
 def prepare_chance(spot: SpotFilter, grids: set[tuple[int, int]]) -> None:
     """Find out about all grids of tiles (t_y, t_x) in threads, so that :func:`chance` knows them."""
     key = spot.use.shape, spot.use.tobytes(), spot.size
     _for_all(lambda drawn: _products(*key, drawn), {_drawn(tiles) for tiles in grids})
-    _for_all(lambda tiles: _chance(*key, tiles), {(min(tiles), max(tiles)) for tiles in grids})
+    _for_all(lambda tiles: _chance(*key, tiles), grids)
 
 
 def forget_chance() -> None:
