@@ -29,6 +29,23 @@ def test_threads_share_a_range(count, threads):
     assert max(pieces) - min(pieces) <= 1
 
 
+def test_a_piece_stays_in_its_thread():
+    """Also what is shared among threads inside of it, with the memory that its caller has."""
+    found = []
+
+    def piece(start, stop):
+        here = threading.get_ident()
+
+        def inner(first, last):
+            found.append((threading.get_ident() == here, current_execution().memory))
+
+        in_threads(inner, 5, longest=1)
+
+    with execution(threads=3, memory=2 * _MIB):
+        in_threads(piece, 3)
+    assert found == 15 * [(True, 2 * _MIB)]
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_errors_in_threads_reach_the_caller(threads):
     def work(start, stop):

@@ -27,8 +27,8 @@ from simulated import make
 import clustem
 from clustem.segmentation import NoiseAwareParameters
 from clustem.segmentation.features import Features, measure_features
+from clustem.segmentation.features.chance import forget_chance
 from clustem.segmentation.features.constants import FEATURES
-from clustem.segmentation.features.filters import _chance
 from clustem.segmentation.noise_aware import domains_of
 from clustem.segmentation.noise_aware.constants import BACKGROUND, CONFIDENCE, MIXTURES, SEGMENTATION
 from clustem.segmentation.noise_aware.partition import STEPS
@@ -118,7 +118,7 @@ def changed(record: Any, name: str, value: float) -> Iterator[None]:
         object.__setattr__(record, name, new)
         for keywords in bound:  # taken from the record when the steps were put together
             keywords[name] = new
-        _chance.cache_clear()
+        forget_chance()
 
     put(type(before)(value))
     try:

@@ -93,7 +93,7 @@ def in_threads(work: Callable[[int, int], None], count: int, *, longest: int = 0
     """Call ``work(start, stop)`` for pieces of range(count), in as many threads as there are cores for it.
 
     Meant for kernels that release the interpreter lock; the pieces must write to separate places. With `longest`,
-    pieces are at most so long.
+    pieces are at most so long. What calls this in a piece runs in the thread of the piece.
     """
     workers = min(_execution.get().workers, count)
     if not count:
@@ -106,8 +106,17 @@ def in_threads(work: Callable[[int, int], None], count: int, *, longest: int = 0
         for a, b in pairwise(edges):
             work(a, b)
         return
+    inside = replace(_execution.get(), inline=True)
+
+    def piece(start: int, stop: int) -> None:
+        token = _execution.set(inside)
+        try:
+            work(start, stop)
+        finally:
+            _execution.reset(token)
+
     with computing_threads() as pool:
-        pieces_done = [pool.submit(work, a, b) for a, b in pairwise(edges)]
+        pieces_done = [pool.submit(piece, a, b) for a, b in pairwise(edges)]
         wait(pieces_done)
         for done in pieces_done:
             done.result()

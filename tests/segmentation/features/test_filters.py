@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from clustem.segmentation.features.filters import SpotFilter
-from clustem.segmentation.features.shared_directions import shared_values
 
 from .patterns import DETECTOR, USE, smooth, spots
 
@@ -105,16 +104,3 @@ def test_patterns_keep_their_precision(kind):
     assert filtered.dtype == kind
     assert filtered.shape == (4, USE.sum())
     np.testing.assert_allclose(filtered, SpotFilter(USE, 1.0).apply(patterns.astype(float)), atol=1e-4)
-
-
-def test_chance_is_what_noise_reaches():
-    spot, tiles = SpotFilter(USE, 1.0), (7, 8)
-    chance = spot.chance(tiles)
-    assert chance == SpotFilter(USE.copy(), 1.0).chance(tiles), "the same every time"
-    noise = np.random.default_rng(1).standard_normal((56, *DETECTOR))
-    assert np.abs(shared_values(spot.apply(noise), tiles)).max() == pytest.approx(chance, rel=0.3)
-    assert np.abs(shared_values(spot.apply(3 * noise), tiles)).max() == pytest.approx(9 * chance, rel=0.3)
-
-
-def test_a_tile_without_neighbours_shares_nothing():
-    assert SpotFilter(USE, 1.0).chance((1, 1)) == pytest.approx(0, abs=1e-9)

@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clustem.segmentation.features.shared_directions import (
-    between_neighbours,
+    around,
     pairs_of,
+    root_of,
     shared_directions,
     shared_values,
 )
@@ -34,7 +35,7 @@ def planted(*vectors, tiles=(8, 10), strength=1.0, seed=0):
 def chance_of(tiles):
     """What noise of variance 1 reaches, of one draw."""
     noise = np.random.default_rng(99).normal(size=(tiles[0] * tiles[1], SIZE))
-    return float(np.abs(shared_values(noise, tiles)).max())
+    return float(np.abs(shared_values(noise @ noise.T, tiles)).max())
 
 
 def test_neighbours_of_a_tile_are_up_to_eight():
@@ -44,19 +45,24 @@ def test_neighbours_of_a_tile_are_up_to_eight():
     assert pairs_of((3, 3)) == 40, "8 of the middle, 5 of each edge, 3 of each corner"
 
 
-def test_the_covariance_between_two_neighbours_by_hand():
-    values = np.array([[1.0, 2.0], [3.0, 5.0]])
-    np.testing.assert_allclose(between_neighbours(values, (1, 2)), [[6, 11], [11, 20]])
-    np.testing.assert_allclose(between_neighbours(values[:1], (1, 1)), 0, atol=1e-12)
-
-
 @given(GRIDS, st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
-def test_the_covariance_between_neighbours_is_that_of_all_pairs(tiles, seed):
+def test_what_is_around_is_the_sum_over_all_that_touch(tiles, seed):
     values = np.random.default_rng(seed).normal(size=(tiles[0] * tiles[1], 3))
     touching = adjacency(tiles)
-    np.testing.assert_allclose(between_neighbours(values, tiles), values.T @ touching @ values, atol=1e-10)
+    np.testing.assert_allclose(around(values, tiles), touching @ values, atol=1e-12)
     assert pairs_of(tiles) == touching.sum()
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_a_root_has_the_products_it_is_of(number, dimensions, seed):
+    """Also of more vectors than dimensions, and of vectors that are nothing."""
+    vectors = np.random.default_rng(seed).normal(size=(number, dimensions))
+    vectors[::4] = 0
+    root = root_of(vectors @ vectors.T)
+    assert root.shape == (number, min(np.count_nonzero(vectors[:, 0]), dimensions))
+    np.testing.assert_allclose(root @ root.T, vectors @ vectors.T, atol=1e-5)
 
 
 @given(GRIDS, st.integers(0, 2**32 - 1))
@@ -64,7 +70,7 @@ def test_the_covariance_between_neighbours_is_that_of_all_pairs(tiles, seed):
 def test_values_are_those_of_the_covariance_of_all_pixels(tiles, seed):
     values = np.random.default_rng(seed).normal(size=(tiles[0] * tiles[1], 50))
     dense = np.linalg.eigvalsh(values.T @ adjacency(tiles) @ values)
-    found = shared_values(values, tiles)
+    found = shared_values(values @ values.T, tiles)
     assert (np.diff(found) >= 0).all()
     expected = dense[np.argsort(-np.abs(dense))][: len(found)]
     np.testing.assert_allclose(found, np.sort(expected), atol=1e-8 * max(1, np.abs(dense).max()))
@@ -73,11 +79,13 @@ def test_values_are_those_of_the_covariance_of_all_pixels(tiles, seed):
 def test_planted_directions_are_found_and_no_others():
     one, other = np.eye(SIZE)[[2, 7]]
     tiles = (8, 10)
-    found = shared_directions(planted(one, other, strength=5), tiles, chance=1.3 * chance_of(tiles), most=20)
+    contrast = planted(one, other, strength=5)
+    found = shared_directions(contrast, tiles, chance=1.3 * chance_of(tiles), most=20)
     assert len(found.directions) == 2
     inside = found.directions[:, [2, 7]]
     np.testing.assert_allclose(inside @ inside.T, np.eye(2), atol=0.1)
-    np.testing.assert_allclose(np.diag(found.between), found.values[:2], rtol=1e-9)
+    between = found.directions @ contrast.T @ adjacency(tiles) @ contrast @ found.directions.T
+    np.testing.assert_allclose(between, np.diag(found.values[:2]), atol=1e-9 * found.values[0])
     assert found.pairs == pairs_of(tiles)
 
 
@@ -89,7 +97,8 @@ def test_directions_are_orthonormal_and_diagonal(number, seed):
     found = shared_directions(contrast, (8, 10), chance=None, most=30)
     size = len(found.directions)
     np.testing.assert_allclose(found.directions @ found.directions.T, np.eye(size), atol=1e-9)
-    np.testing.assert_allclose(found.between, np.diag(found.values[:size]), atol=1e-9 * found.values[0])
+    between = found.directions @ contrast.T @ adjacency((8, 10)) @ contrast @ found.directions.T
+    np.testing.assert_allclose(between, np.diag(found.values[:size]), atol=1e-9 * found.values[0])
     assert (np.diff(found.values) <= 0).all()
     strongest = np.abs(found.directions).argmax(axis=1)
     assert (found.directions[np.arange(size), strongest] > 0).all(), "their sign is no matter of luck"
@@ -121,7 +130,6 @@ def test_tiles_that_are_all_nothing(chance):
     found = shared_directions(np.zeros((48, 12), np.float32), (6, 8), chance=chance, most=4)
     np.testing.assert_allclose(np.linalg.norm(found.directions, axis=1), [1])
     assert not found.values.any()
-    assert not found.between.any()
 
 
 def test_turning_the_scan_turns_nothing():

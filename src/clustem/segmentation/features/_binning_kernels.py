@@ -143,6 +143,10 @@ def add_line(
 @compiled()
 def add_steps(line: Array, step: int, row: Array) -> None:
     """Fill row (n,) float32 with the sums of every `step` values of a line."""
+    if step == 1:
+        for x in range(row.size):
+            row[x] = line[x]
+        return
     if step == 2:
         for x in range(row.size):
             row[x] = line[2 * x] + line[2 * x + 1]

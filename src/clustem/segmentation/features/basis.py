@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from clustem.computing import in_threads
+from clustem.segmentation.features._filter_kernels import take_off
+from clustem.segmentation.features.chance import chance
 from clustem.segmentation.features.constants import FEATURES
 from clustem.segmentation.features.filters import SpotFilter
 from clustem.segmentation.features.shared_directions import shared_directions
@@ -76,28 +79,35 @@ def find_basis(
     centre : (2,) float64
         Of the beam, in binned px, or of the detector.
     """
-    use, shape = spot.use, tiles.shape[:2]
+    use, tiling = spot.use, (tiles.shape[0], tiles.shape[1])
     flat = tiles.reshape(-1, *use.shape)
     raw = flat.mean(axis=0, dtype=np.float64) / patterns * use
-    weight = _weight(raw, spot, read_variance) if counts else np.ones(int(use.sum()))
+    weight = _weight(raw, spot, read_variance) if counts else np.ones(int(use.sum()), np.float32)
+    rings, share = _rings(use, centre)
     contrast = np.empty((len(flat), weight.size), np.float32)
-    for start in range(0, len(flat), FEATURES.filtered_together):
-        part = slice(start, start + FEATURES.filtered_together)
-        contrast[part] = spot.apply(flat[part]) * weight.astype(np.float32)
-    round_part = _rings(use, centre)
-    contrast -= (contrast @ round_part) @ round_part.T
-    chance = FEATURES.beyond_chance * spot.chance((shape[0], shape[1])) * patterns if counts else None
-    found = shared_directions(contrast, (shape[0], shape[1]), chance=chance, most=FEATURES.most_directions)
-    least = max(-float(found.values[-1]), 1e-300) if chance is None else max(chance, 1e-300)
-    kept = found.directions - (found.directions @ round_part) @ round_part.T
-    matrix = spot.transposed(kept * weight)
+    together = FEATURES.filtered_together
+
+    def filter_tiles(first: int, last: int) -> None:
+        for start in range(first * together, min(last * together, len(flat)), together):
+            part = slice(start, start + together)
+            filtered = spot.apply(flat[part])
+            filtered *= weight
+            take_off(filtered, filtered @ share, rings)
+            contrast[part] = filtered
+
+    in_threads(filter_tiles, -(-len(flat) // together))
+    most_of_noise = FEATURES.beyond_chance * chance(spot, tiling) * patterns if counts else None
+    found = shared_directions(contrast, tiling, chance=most_of_noise, most=FEATURES.most_directions)
+    least = max(-float(found.values[-1]) if most_of_noise is None else most_of_noise, 1e-300)
+    take_off(found.directions, found.directions @ share, rings)
+    matrix = spot.transposed(found.directions * weight).astype(np.float64)
     variance = ((np.maximum(raw, 0) + read_variance) * use).ravel() if counts else np.ones(use.size)
     if not variance.any():  # a window without an electron: any noise will do
         variance = np.ones(use.size)
     covariance = (matrix * variance) @ matrix.T
     covariance += np.eye(len(matrix)) * max(1e-9 * np.trace(covariance) / len(matrix), 1e-300)
     factor = np.linalg.cholesky(np.linalg.inv(covariance)).T
-    between = factor @ found.between @ factor.T / max(1, found.pairs) / patterns**2
+    between = factor * found.values[: len(factor)] @ factor.T / max(1, found.pairs) / patterns**2
     signal, axes = np.linalg.eigh((between + between.T) / 2)
     axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(len(axes))] < 0, -1, 1)
     turn = axes[:, ::-1].T @ factor
@@ -108,25 +118,23 @@ def find_basis(
     whole = np.concatenate([matrix, use.reshape(1, -1), noise[None]])
     shown = _shown(use)
     back = np.linalg.inv(turn)
-    y, x = np.nonzero(use)
-    ring = np.rint(np.hypot(y - centre[0], x - centre[1])).astype(np.int64)
-    image = np.ascontiguousarray((found.directions.T @ back)[shown], np.float32)
+    image = found.directions[:, shown].T @ back.astype(np.float32)
     return Basis(
         matrix=np.ascontiguousarray(whole.T, np.float32),
         weight=np.sqrt(signal / (signal + FEATURES.little_signal)).astype(np.float32),
         back=image,
-        ring=ring[shown],
+        ring=rings[shown],
         whole=image.T.astype(np.float64) @ image,
-        radial=_radial(image, ring[shown]),
+        radial=_radial(image, rings[shown]),
         structure=float(found.values[0]) / least,
     )
 
 
-def _weight(raw: Array, spot: SpotFilter, read_variance: float) -> Array:
+def _weight(raw: Array, spot: SpotFilter, read_variance: float) -> NDArray[np.float32]:
     """Return what makes the noise of contrasts even, on the pixels in use."""
     mean = np.maximum(spot.blurred(raw), 0)[spot.use]
     level = max(float(mean.mean()), 1e-12)
-    return np.asarray(1 / np.sqrt(mean + read_variance + FEATURES.dark_floor * level))
+    return np.asarray(1 / np.sqrt(mean + read_variance + FEATURES.dark_floor * level), np.float32)
 
 
 def _radial(image: NDArray[np.float32], ring: NDArray[np.int64]) -> Array:
@@ -137,13 +145,17 @@ def _radial(image: NDArray[np.float32], ring: NDArray[np.int64]) -> Array:
     return np.asarray(means.T @ means)
 
 
-def _rings(use: NDArray[np.bool_], centre: Array) -> NDArray[np.float32]:
-    """Return unit vectors (pixels in use, R), one for every ring about the centre with enough pixels in use."""
+def _rings(use: NDArray[np.bool_], centre: Array) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the ring (pixels in use,) about the centre of every pixel, and what means over rings (…, R) weigh it with.
+
+    Rings with few pixels in use have no mean.
+    """
     y, x = np.nonzero(use)
     ring = np.rint(np.hypot(y - centre[0], x - centre[1])).astype(np.int64)
     sizes = np.bincount(ring)
-    large = np.flatnonzero(sizes >= 12)
-    return np.asarray((ring[:, None] == large) / np.sqrt(sizes[large]), np.float32)
+    share = np.zeros((ring.size, sizes.size), np.float32)
+    share[np.arange(ring.size), ring] = np.where(sizes >= 12, 1 / np.maximum(sizes, 1), 0)[ring]
+    return ring, share
 
 
 def _shown(use: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clustem.computing import in_threads, memory_budget
+from clustem.computing import current_execution, in_threads, memory_budget
 from clustem.errors import InputError
 from clustem.passes import Block, run_pass
 from clustem.scan import Scan
 from clustem.scratch import scratch_array
 from clustem.segmentation.features.basis import Basis, find_basis
 from clustem.segmentation.features.binning import Binning, compared_cells
+from clustem.segmentation.features.chance import prepare_chance
 from clustem.segmentation.features.constants import FEATURES
 from clustem.segmentation.features.feature_size import feature_radius
 from clustem.segmentation.features.filters import SpotFilter
@@ -25,6 +26,7 @@ from clustem.segmentation.features.windows import Window, windows_of
 from clustem.solving import small_products
 from clustem.surveying import Survey
 
+_EVEN = 16  # columns that products are fast with multiples of
 _STRIP_SHARE = 0.8  # of the memory budget that the binned rows of a strip of columns take, unless one window needs more
 
 
@@ -107,42 +109,49 @@ class FeatureMaker:
 
     def prepare(self, shapes: set[tuple[int, int]]) -> None:
         """Find out what noise looks like in windows of some shapes, before threads ask for it."""
-        for shape in sorted(shapes):
-            self.spot.chance(tile_grid(shape)[0])
+        prepare_chance(self.spot, {tile_grid(shape)[0] for shape in shapes})
 
-    def make(self, patterns: NDArray[np.float32], window: Window) -> WindowFeatures:
-        """Return the features of a window from its binned patterns (h, w, n_y, n_x)."""
+    def make(self, patterns: NDArray[np.float32], window: Window) -> tuple[WindowFeatures, NDArray[np.float32]]:
+        """Return the features of a window from its binned patterns (h, w, n_y, n_x), and the electrons of its own.
+
+        They are the sums of the pixels that are compared, about 1 where nothing is counted.
+        """
         tiles, positions = tiles_of(patterns)
         read = self.binning.silent if self.counts else 0.0
         basis = find_basis(tiles, positions, self.spot, read_variance=read, counts=self.counts, centre=self.centre)
-        projected = patterns.reshape(-1, self.use.size) @ basis.matrix
-        values = projected[:, :-2].reshape(*patterns.shape[:2], -1)
-        noise = np.ones(patterns.shape[:2], np.float32)
+        size = basis.matrix.shape[1]
+        even = np.pad(basis.matrix, ((0, 0), (0, -size % _EVEN)))
+        flat = patterns.reshape(*patterns.shape[:2], -1)
+        products = np.empty((*patterns.shape[:2], even.shape[1]), np.float32)
+
+        def project(first: int, last: int) -> None:
+            np.matmul(flat[first:last], even, out=products[first:last])
+
+        in_threads(project, len(flat))
+        projected = products[..., :size]
+        values, electrons, energy = projected[..., :-2], projected[..., -2], projected[..., -1]
         if self.counts:
-            energy = projected[:, -1] + np.float32(read * float(basis.matrix[:, -1].sum()))
-            noise = np.maximum(energy, 1e-6).reshape(noise.shape)
+            noise = np.maximum(energy + np.float32(read * float(basis.matrix[:, -1].sum())), 1e-6)
         else:
+            electrons = electrons / self.unit
             values, noise, basis = whitened(values, basis)
         kept = scratch_array(values.shape, np.float32)
         found = WindowFeatures(window, kept, noise, basis, self.counts)
         kept[:] = values if found.structured else 0
-        return found
-
-    def electrons(self, patterns: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the sums of the pixels that are compared, of patterns (h, w, n_y, n_x); about 1 without counts."""
-        flat = patterns.reshape(-1, self.use.size) @ self.use.ravel().astype(np.float32)
-        if not self.counts:
-            flat /= self.unit
-        return np.asarray(flat.reshape(patterns.shape[:2]))
+        return found, electrons[window.inner]
 
 
 def tiles_of(patterns: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
     """Return sums of patterns (h, w, n_y, n_x) over tiles (t_y, t_x, n_y, n_x), and the positions in one."""
     (rows, columns), tile = tile_grid((patterns.shape[0], patterns.shape[1]))
-    sums = np.zeros((rows, columns, *patterns.shape[2:]), np.float32)
-    used = patterns[: rows * tile[0], : columns * tile[1]]
-    for dy, dx in np.ndindex(tile):
-        sums += used[dy :: tile[0], dx :: tile[1]]
+    sums = np.empty((rows, columns, *patterns.shape[2:]), np.float32)
+
+    def add(first: int, last: int) -> None:
+        for row in range(first, last):
+            line = patterns[row * tile[0] : (row + 1) * tile[0], : columns * tile[1]]
+            line.reshape(tile[0], columns, tile[1], *patterns.shape[2:]).sum(axis=(0, 2), out=sums[row])
+
+    in_threads(add, rows)
     return sums, tile[0] * tile[1]
 
 
@@ -265,9 +274,10 @@ def _band(
             window = windows[number]
             down = slice(window.around_rows.start - rows.first, window.around_rows.stop - rows.first)
             across = slice(window.around_columns.start - first_column, window.around_columns.stop - first_column)
-            patterns = np.ascontiguousarray(rows.patterns[down, across])
-            slots[number] = maker.make(patterns, window), maker.electrons(patterns)[window.inner]
+            slots[number] = maker.make(rows.patterns[down, across], window)
 
-    in_threads(work, len(windows), longest=1)
+    left = 1 if len(windows) % current_execution().workers == 1 else 0
+    in_threads(work, len(windows) - left, longest=1)
+    work(len(windows) - left, len(windows))  # a window that is left alone has all threads
     found.extend(slots)
     return found

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from clustem.segmentation.features.shared_directions import shared_values
+from clustem.segmentation.features._filter_kernels import weighted_differences
 
 Array = NDArray[Any]
 
 _WIDER = 4.0  # times the fine blur is the coarse one: what is as smooth as that is background
 _LEAST = 0.05  # of the blur that lies on pixels in use, at least
-_SEED = 20260101
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,53 +30,47 @@ class SpotFilter:
 
     @property
     def matrices(self) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        """(down, across) of the fine and of the coarse blur."""
+        """(down, across) of the fine and of the coarse blur; they are symmetric."""
         down, across = (_blurring(length, self.size) for length in self.use.shape)
         wide_down, wide_across = (_blurring(length, self.size * _WIDER) for length in self.use.shape)
         return (down, across), (wide_down, wide_across)
 
+    @cached_property
+    def shares(self) -> tuple[Array, Array]:
+        """What the fine and the coarse blur (n_y, n_x) are multiplied with: 1 over what lies on pixels in use."""
+        fine, coarse = (self.use / np.maximum(down @ self.use @ across, _LEAST) for down, across in self.matrices)
+        return fine, coarse
+
     def blurred(self, pattern: Array) -> Array:
         """Return the fine blur of a pattern (n_y, n_x), over the pixels in use."""
         (down, across), _ = self.matrices
-        result: Array = down @ (pattern * self.use) @ across.T / self._norms(down, across)
-        return result * self.use
+        return np.asarray(down @ (pattern * self.use) @ across * self.shares[0])
 
     def apply(self, patterns: Array) -> Array:
         """Return the filtered patterns (n, pixels in use) of patterns (n, n_y, n_x), in their precision."""
-        kind = patterns.dtype
+        kind, number = patterns.dtype, len(patterns)
         lit = patterns * self.use.astype(kind)
-        result = np.zeros_like(lit)
-        for sign, (down, across) in zip((1, -1), self.matrices, strict=True):
-            result += sign * (down.astype(kind) @ lit @ across.T.astype(kind)) / self._norms(down, across).astype(kind)
-        return np.asarray(result[:, self.use])
+        fine, coarse = (down.astype(kind) @ lit @ across.astype(kind) for down, across in self.matrices)
+        shares = [share[self.use].astype(kind) for share in self.shares]
+        result = np.empty((number, shares[0].size), kind)
+        pixels = np.flatnonzero(self.use)
+        weighted_differences(fine.reshape(number, -1), coarse.reshape(number, -1), *shares, pixels, result)
+        return result
 
     def transposed(self, directions: Array) -> Array:
         """Return what patterns (n_y n_x,) are multiplied with to get their filtered part along directions (D, used)."""
-        spread = np.zeros((len(directions), *self.use.shape))
+        kind = directions.dtype
+        spread = np.zeros((len(directions), *self.use.shape), kind)
         spread[:, self.use] = directions
-        result = np.zeros_like(spread)
-        for sign, (down, across) in zip((1, -1), self.matrices, strict=True):
-            result += sign * (down.T @ (spread / self._norms(down, across)) @ across)
-        return np.asarray((result * self.use).reshape(len(directions), -1))
-
-    def _norms(self, down: Array, across: Array) -> Array:
-        return np.asarray(np.maximum(down @ self.use @ across.T, _LEAST))
-
-    def chance(self, tiles: tuple[int, int]) -> float:
-        """Return the largest value that noise of variance 1 gives the covariance of neighbouring tiles (t_y, t_x)."""
-        return _chance(self.use.shape, self.use.tobytes(), self.size, tiles)
-
-
-@lru_cache(maxsize=16)
-def _chance(shape: tuple[int, int], use: bytes, size: float, tiles: tuple[int, int]) -> float:
-    spot = SpotFilter(np.frombuffer(use, bool).reshape(shape), size)
-    noise = np.random.default_rng(_SEED).standard_normal((tiles[0] * tiles[1], *shape), np.float32)
-    values = shared_values(spot.apply(noise), tiles)
-    return float(np.abs(values).max(initial=0.0))
+        fine, coarse = (
+            down.astype(kind) @ (spread * share.astype(kind)) @ across.astype(kind)
+            for share, (down, across) in zip(self.shares, self.matrices, strict=True)
+        )
+        return np.asarray(((fine - coarse) * self.use).reshape(len(directions), -1))
 
 
 @lru_cache(maxsize=32)
 def _blurring(length: int, sigma: float) -> Array:
-    """Return the matrix (n, n) that blurs a line of so many pixels, with nothing beyond its ends."""
+    """Return the symmetric matrix (n, n) that blurs a line of so many pixels, with nothing beyond its ends."""
     matrix: Array = gaussian_filter1d(np.eye(length), sigma, axis=0, mode="constant")
     return matrix

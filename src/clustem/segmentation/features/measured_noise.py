@@ -43,7 +43,7 @@ def whitened(values: NDArray[np.float32], basis: Basis) -> tuple[NDArray[np.floa
     left_out = float(chi2.cdf(chi2.median(size), size + 2)) / 0.5
     for _ in range(_ROUNDS):
         covariance += np.eye(size) * max(1e-9 * float(np.trace(covariance)) / size, 1e-300)
-        apart = np.einsum("ij,jk,ik->i", steps, np.linalg.inv(covariance), steps)
+        apart = np.einsum("ij,ij->i", steps @ np.linalg.inv(covariance), steps)
         alike = steps[apart <= np.median(apart)]
         covariance = alike.T @ alike / len(alike) / left_out
     covariance += np.eye(size) * max(1e-9 * float(np.trace(covariance)) / size, 1e-300)

@@ -41,15 +41,17 @@ class BinnedRows:
         shape = (len(flat), *self.binning.cells)
         binned = self.patterns[here].reshape(shape) if whole else np.empty(shape, np.float32)
         offset, scale = self.binning.offset, self.binning.scale
+        alive, good = np.empty(len(flat), bool), ~self.survey.bad_pixels
 
         def work(first: int, last: int) -> None:
             bin_patterns(flat, shifts, first, last, self.binning.step, offset, scale, self.mending, binned)
+            alive[first:last] = _alive(flat[first:last], binned[first:last], good)
 
         in_threads(work, len(flat))
         if not whole:
             self.patterns[here] = binned.reshape(*rows.shape[:2], *self.binning.cells)
         self.moves[here] = moves
-        self.alive[here] = _alive(flat, binned, ~self.survey.bad_pixels).reshape(rows.shape[:2])
+        self.alive[here] = alive.reshape(rows.shape[:2])
         if part.stop == width:
             self.count += len(rows)
 
@@ -59,9 +61,13 @@ class BinnedRows:
 
     def drop(self, rows: int) -> None:
         """Let the first rows go."""
-        for values in (self.patterns, self.moves, self.alive):
-            for row in range(rows, self.count):
-                values[row - rows] = values[row]
+
+        def move(first: int, last: int) -> None:
+            for values in (self.patterns, self.moves, self.alive):
+                for row in range(rows, self.count):
+                    values[row - rows, first:last] = values[row, first:last]
+
+        in_threads(move, self.patterns.shape[1])
         self.first += rows
         self.count -= rows
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+from scipy.linalg.lapack import dpstrf
 
 Array = NDArray[Any]
 
-_LEAST = 1e-7  # of the largest energy, below which a direction of the tiles is none
+_LEAST = 1e-7  # of the largest energy of a tile, below which what is left of the others is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,18 +20,16 @@ class Shared:
 
     Attributes
     ----------
-    directions : (D, n) float64
+    directions : (D, n)
         Orthonormal, by falling covariance.
     values : (m,) float64
-        All eigenvalues of the covariance, falling.
-    between : (D, D) float64
-        Covariance between neighbouring tiles in these directions, summed over pairs.
+        All eigenvalues of the covariance between neighbouring tiles, summed over pairs, falling; first those of the
+        directions.
     pairs : int
     """
 
     directions: Array
     values: Array
-    between: Array
     pairs: int
 
 
@@ -40,44 +38,53 @@ def shared_directions(contrast: Array, tiles: tuple[int, int], *, chance: float 
 
     Without a chance, as large as the most negative eigenvalue, which signal has none of. One direction is always kept.
     """
-    energy, vectors = np.linalg.eigh((contrast @ contrast.T).astype(np.float64))
-    kept = np.flatnonzero(energy > _LEAST * max(float(energy[-1]), 1e-300))[::-1]
-    if not kept.size:
-        direction = np.zeros((1, contrast.shape[1]))
+    products = (contrast @ contrast.T).astype(np.float64)
+    root = root_of(products)
+    beside = around(root, tiles)
+    values, mixing = np.linalg.eigh(_even(root.T @ beside))
+    if not values.size or abs(values[-1]) <= _LEAST * products.diagonal().max():
+        direction = np.zeros((1, contrast.shape[1]), contrast.dtype)
         direction[0, 0] = 1
-        return Shared(direction, np.zeros(1), np.zeros((1, 1)), pairs_of(tiles))
-    size = np.sqrt(energy[kept])
-    between = between_neighbours(vectors[:, kept] * size, tiles)
-    values, mixing = np.linalg.eigh(between)
+        return Shared(direction, np.zeros(1), pairs_of(tiles))
     least = max(-float(values[0]), 1e-9 * float(abs(values[-1]))) if chance is None else chance
     found = int(np.clip((values > least).sum(), 1, most))
-    mixing = mixing[:, ::-1][:, :found]
-    to_pixels = (vectors[:, kept] / size) @ mixing
-    directions = to_pixels.T.astype(contrast.dtype) @ contrast
+    values, mixing = values[::-1], mixing[:, ::-1][:, :found]
+    directions = (beside @ mixing / values[:found]).T.astype(contrast.dtype) @ contrast
     strongest = directions[np.arange(found), np.abs(directions).argmax(axis=1)]
-    sign = np.where(strongest < 0, -1.0, 1.0)
-    turned = sign[:, None] * (mixing.T @ between @ mixing) * sign
-    return Shared(directions.astype(np.float64) * sign[:, None], values[::-1], turned, pairs_of(tiles))
+    directions *= np.where(strongest < 0, -1, 1).astype(contrast.dtype)[:, None]
+    return Shared(directions, values, pairs_of(tiles))
 
 
-def shared_values(contrast: Array, tiles: tuple[int, int]) -> Array:
-    """Return the eigenvalues of the covariance between neighbours of contrasts (t_y · t_x, n), rising."""
-    energy, vectors = np.linalg.eigh((contrast @ contrast.T).astype(np.float64))
-    return np.asarray(np.linalg.eigvalsh(between_neighbours(vectors * np.sqrt(np.maximum(energy, 0)), tiles)))
+def shared_values(products: Array, tiles: tuple[int, int]) -> Array:
+    """Return the eigenvalues of the covariance between neighbours, rising, from the products of tiles (t_y · t_x)²."""
+    root = root_of(products)
+    return np.asarray(np.linalg.eigvalsh(_even(root.T @ around(root, tiles))))
+
+
+def root_of(products: Array) -> Array:
+    """Return values (n, m) float64 whose products are those (n, n) of n vectors, which span m dimensions."""
+    lower, order, rank, _ = dpstrf(products, tol=_LEAST * products.diagonal().max(), lower=1)
+    root = np.empty((len(products), rank))
+    root[order - 1] = np.tril(lower)[:, :rank]
+    return root
 
 
 def pairs_of(tiles: tuple[int, int]) -> int:
     """Return the number of neighbours of all tiles (t_y, t_x)."""
-    return int(_neighbours(np.ones((*tiles, 1))).sum().round())
+    return int(around(np.ones((tiles[0] * tiles[1], 1)), tiles).sum())
 
 
-def between_neighbours(values: Array, tiles: tuple[int, int]) -> Array:
-    """Return the covariance (D, D) between values (t_y · t_x, D) and those of the tiles around them."""
-    around = _neighbours(values.reshape(*tiles, -1)).reshape(len(values), -1)
-    result = values.T @ around
-    return np.asarray((result + result.T) / 2)
+def around(values: Array, tiles: tuple[int, int]) -> Array:
+    """Return the sums of values (t_y · t_x, D) over the up to eight tiles around each."""
+    block = values.reshape(*tiles, -1)
+    rows = block.copy()
+    rows[1:] += block[:-1]
+    rows[:-1] += block[1:]
+    sums = rows - block
+    sums[:, 1:] += rows[:, :-1]
+    sums[:, :-1] += rows[:, 1:]
+    return sums.reshape(values.shape)
 
 
-def _neighbours(block: Array) -> Array:
-    """Return the sums over the up to eight tiles around each, (t_y, t_x, D)."""
-    return np.asarray(uniform_filter(block, (3, 3, 1), mode="constant") * 9 - block)
+def _even(matrix: Array) -> Array:
+    return np.asarray((matrix + matrix.T) / 2)
