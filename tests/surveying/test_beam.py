@@ -56,6 +56,55 @@ def test_a_gradient_up_to_the_rim_moves_it_little(disk, radius):
     np.testing.assert_allclose(centres.mean(axis=0), centre, atol=0.1)
 
 
+def far_from(centre):
+    return np.hypot(*(np.indices(SHAPE) - np.reshape(centre, (2, 1, 1))))
+
+
+@pytest.mark.parametrize("bright", [2.0, 3.0])
+@pytest.mark.parametrize("away", [0.0, 5.0])
+def test_a_bright_part_of_a_broad_disk_is_not_the_beam(disk, bright, away):
+    centre = (31.3, 29.8)
+    part = disk((31.3 + away, 29.8), 4.0, SHAPE)
+    beam = find_beam(100 * disk(centre, 12.0, SHAPE) * (1 + (bright - 1) * part) + 1, USE, None)
+    np.testing.assert_allclose(beam.centre, centre, atol=0.1)
+    assert beam.radius == pytest.approx(12, abs=0.15)
+
+
+def test_the_brightest_fringe_of_a_broad_disk_is_not_the_beam(disk):
+    """Of two crossed sets of fringes, 6 px apart, seven times as bright as the disk: one far from its middle."""
+    centre = (31.3, 29.8)
+    y, x = np.indices(SHAPE) - np.reshape(centre, (2, 1, 1))
+    turned = np.sin(0.5) * y + np.cos(0.5) * x, np.cos(0.5) * y - np.sin(0.5) * x
+    fringes = np.prod([(1 + np.cos(2 * np.pi * along / 6)) / 2 for along in turned], axis=0)
+    beam = find_beam(100 * disk(centre, 12.0, SHAPE) * (1 + 6 * fringes) + 1, USE, None)
+    assert not beam.found or beam.radius > 10
+
+
+PEAKS = {
+    "gaussian": lambda far: np.exp(-((far / 15) ** 2)),
+    "wider": lambda far: np.exp(-((far / 18) ** 2)),
+    "exponential": lambda far: np.exp(-far / 15),
+}
+
+
+@pytest.mark.parametrize("kind", PEAKS)
+@pytest.mark.parametrize("share", [0.2, 0.3])
+@pytest.mark.parametrize("radius", [2.0, 2.5, 5.0])
+@pytest.mark.parametrize("centre", [(31.5, 29.5), (30.27, 33.81)])
+def test_a_disk_on_bright_diffuse_scattering(disk, centre, radius, share, kind):
+    image = 100 * disk(centre, radius, SHAPE) + 100 * share * PEAKS[kind](far_from(centre)) + 0.5
+    beam = find_beam(image, USE, None)
+    np.testing.assert_allclose(beam.centre, centre, atol=0.05)
+    assert beam.radius == pytest.approx(radius, abs=0.15)
+
+
+@pytest.mark.parametrize("kind", PEAKS)
+@pytest.mark.parametrize("wider", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("centre", [(31.5, 29.5), (30.27, 33.81)])
+def test_a_smooth_peak_alone_is_no_beam(centre, wider, kind):
+    assert not find_beam(100 * PEAKS[kind](far_from(centre) / wider), USE, None).found
+
+
 @pytest.mark.parametrize("spots", [1, 3])
 def test_weaker_spots_do_not_matter(disk, spots):
     image = 100 * disk((31.3, 29.8), 5.0, SHAPE) + 1

@@ -16,7 +16,9 @@ _SMALLEST_LEANING_PX = 6.0  # radius from which a gradient inside the disk is to
 _ROUNDS = 5  # of fitting a circle to the half-heights seen from its centre
 _DIRECTIONS = 64
 _KEPT = 75  # per cent of the directions, those that fit best
-_SKIRT = 0.15  # of the peak: where the region ends in which the plateau is looked for
+_SKIRTS = (0.15, 0.3, 0.5)  # of the peak: where the region ends in which the plateau is looked for
+_WIDEST = 0.25  # of the detector: a wider disk is no direct beam
+_SHARP = 2.0  # times as much just inside of the edge as outside, where no smooth scattering is so steep
 _WINDOW_COUNTS = 2000.0  # electrons of direct beam that the descan is smoothed over, at least
 
 
@@ -76,20 +78,48 @@ def find_beam(mean: NDArray[np.float64], use: NDArray[np.bool_], start: tuple[fl
     peak = np.unravel_index(int(gaussian_filter(np.where(use, mean, 0), 1.0).argmax()), mean.shape)
     if not smooth[peak] > 0:
         return nothing
-    level = 0.5 * _plateau(smooth, (int(peak[0]), int(peak[1])))
-    region = _around(smooth >= level, (int(peak[0]), int(peak[1])))
+    place = int(peak[0]), int(peak[1])
+    disks = [_disk_at(mean, use, smooth, place, skirt) for skirt in _SKIRTS]
+    distinct = [beam for beam in disks if beam is not None and _is_distinct(smooth, use, beam)]
+    best = (distinct or [disks[0] or nothing])[0]
+    if start is not None and best.found and np.hypot(*(best.centre - start)) > best.radius + 5:
+        return nothing
+    return best
+
+
+def _disk_at(
+    mean: NDArray[np.float64],
+    use: NDArray[np.bool_],
+    smooth: NDArray[np.float64],
+    peak: tuple[int, int],
+    skirt: float,
+) -> Beam | None:
+    """Return the disk around the brightest place of a mean pattern that ends at half of its plateau, if it is one."""
+    level = 0.5 * _plateau(smooth, peak, skirt)
+    region = _around(smooth >= level, peak)
     if not level > 0 or level < np.median(mean) * 1.5 or not region[peak] or _touches_rim(region):
-        return nothing
+        return None
     circle = _fit_circle(smooth, region, level)
-    if circle is None or circle[1] > 0.25 * min(mean.shape):
-        return nothing
+    if circle is None or circle[1] > _WIDEST * min(mean.shape):
+        return None
     centre, radius = _fit_edge(mean, *circle)
     disk = _disk(mean, use, centre, radius)
-    if not disk[3] > 0:
-        return nothing
-    if start is not None and np.hypot(*(centre - start)) > radius + 5:
-        return nothing
-    return Beam(centre, radius, disk)
+    return Beam(centre, radius, disk) if disk[3] > 0 and radius <= _WIDEST * min(mean.shape) else None
+
+
+def _is_distinct(smooth: NDArray[np.float64], use: NDArray[np.bool_], beam: Beam) -> bool:
+    """Return whether a disk falls off within its edge, as diffuse scattering does not, and is alone in its brightness.
+
+    Fringes of a broad disk are as bright as each other.
+    """
+    y, x = np.indices(smooth.shape)
+    beyond = np.hypot(y - beam.centre[0], x - beam.centre[1]) - beam.radius
+    width = beam.disk[1]
+    inside, beside = smooth[(beyond < 0) & (beyond > -width)], smooth[(beyond > width) & (beyond < 2 * width)]
+    others = smooth[use & (beyond > width)]
+    if not inside.size or not beside.size:
+        return False
+    return bool(inside.mean() > _SHARP * max(float(beside.mean()), float(others.max(initial=0.0)) / 2))
 
 
 def smooth_descan(
@@ -201,9 +231,9 @@ def _disk(
     return np.array([radius, width, lean, np.mean(slopes)])
 
 
-def _plateau(smooth: NDArray[np.float64], peak: tuple[int, int]) -> float:
+def _plateau(smooth: NDArray[np.float64], peak: tuple[int, int], skirt: float) -> float:
     """Return the intensity that most of the disk around `peak` has, also if a part of it is much brighter."""
-    region = _around(smooth >= _SKIRT * smooth[peak], peak)
+    region = _around(smooth >= skirt * smooth[peak], peak)
     if _touches_rim(region):
         return float(np.median(smooth[max(0, peak[0] - 1) : peak[0] + 2, max(0, peak[1] - 1) : peak[1] + 2]))
     return float(np.percentile(smooth[region], 70))
