@@ -6,6 +6,7 @@ import pytest
 from clustem.segmentation.features.basis import _shown, find_basis
 from clustem.segmentation.features.constants import FEATURES
 from clustem.segmentation.features.filters import SpotFilter
+from clustem.segmentation.features.smooth import SmoothScattering
 
 from .patterns import DETECTOR, MIDDLE, USE, beam, counts, crystal, halves, smooth, spots
 
@@ -13,11 +14,11 @@ PER_TILE = 4
 LABELS = halves((8, 10))
 CRYSTALS = np.stack([crystal(0), crystal(25)])
 SPOT = SpotFilter(USE, 1.0)
-CENTRE = np.array([MIDDLE, MIDDLE])
+SMOOTH = SmoothScattering.of(SPOT, np.array([MIDDLE, MIDDLE]), 2000 * CRYSTALS.mean(axis=0), known=True)
 
 
 def basis_of(tiles, *, read_variance=0.0, known=True):
-    return find_basis(tiles, PER_TILE, SPOT, read_variance=read_variance, counts=known, centre=CENTRE)
+    return find_basis(tiles, PER_TILE, SPOT, read_variance=read_variance, counts=known, smooth=SMOOTH)
 
 
 def tiles_of(expected, *, seed=0):
@@ -78,7 +79,7 @@ def test_weight_is_by_how_much_of_a_position_is_signal(per_tile):
     """At so few electrons that it is not all of it; however many positions are in a tile."""
     expected = 20 * CRYSTALS[LABELS]
     tiles = counts(per_tile * np.kron(expected, np.ones((2, 2, 1, 1))), dtype=np.float32)
-    basis = find_basis(tiles, per_tile, SPOT, read_variance=0, counts=True, centre=CENTRE)
+    basis = find_basis(tiles, per_tile, SPOT, read_variance=0, counts=True, smooth=SMOOTH)
     signal = (contrasts_of(basis, expected) ** 2).mean(axis=(0, 1))
     weight = np.sqrt(signal / (signal + FEATURES.little_signal))
     assert 0.1 < signal[0] < 10
@@ -116,21 +117,25 @@ def test_two_crystals_are_told_apart_in_few_directions():
 
 
 def test_back_gives_the_filtered_pattern():
-    """Of the difference of two crystals, in units of the noise, ring means aside."""
+    """Of the difference of two crystals, in units of the noise, what smooth scattering can leave aside."""
     basis = found(20_000.0)
     one, other = contrasts_of(basis, 20_000 * CRYSTALS)
     shown = basis.back.astype(float) @ (one - other)
     filtered = SPOT.apply(20_000 * (CRYSTALS[:1] - CRYSTALS[1:]))[0]
     noise = np.sqrt(SPOT.blurred(20_000 * CRYSTALS.mean(axis=0))[USE])
-    expected = (filtered / noise)[_shown(USE)]
-    assert np.corrcoef(shown, expected)[0, 1] > 0.97
+    expected = (filtered / noise)[None].astype(np.float32)
+    SMOOTH.taken_off((1 / noise).astype(np.float32)).take_off(expected)
+    expected = expected[0, _shown(USE)]
+    assert np.corrcoef(shown, expected)[0, 1] > 0.98
     assert np.linalg.norm(shown) == pytest.approx(np.linalg.norm(expected), rel=0.15)
 
 
 def test_large_patterns_are_shown_on_fewer_pixels():
     use = np.ones((80, 80), bool)
     tiles = np.random.default_rng(0).poisson(5, (3, 4, 80, 80)).astype(np.float32)
-    basis = find_basis(tiles, 4, SpotFilter(use, 1.0), read_variance=0, counts=True, centre=np.array([40.0, 40.0]))
+    spot = SpotFilter(use, 1.0)
+    scattering = SmoothScattering.of(spot, np.array([40.0, 40.0]), np.ones(use.shape), known=True)
+    basis = find_basis(tiles, 4, spot, read_variance=0, counts=True, smooth=scattering)
     assert len(basis.back) == len(basis.ring) < use.sum()
     assert basis.ring.min() == 0
 

@@ -11,8 +11,10 @@ from clustem.formats import open_scan
 from clustem.passes import column_parts
 from clustem.scan import Scan
 from clustem.segmentation.features import windows
+from clustem.segmentation.features.binning import binning_of
 from clustem.segmentation.features.features import (
     FeatureMaker,
+    _binned,
     features_of_rows,
     measure_features,
     tile_grid,
@@ -64,6 +66,55 @@ def test_sums_over_tiles():
     assert positions == high * wide
     used = patterns[: rows * high, : columns * wide]
     assert np.array_equal(sums, used.reshape(rows, high, columns, wide, 4, 3).sum((1, 3)))
+
+
+def maker_of(found):
+    return FeatureMaker(found, binning_of(found), None)
+
+
+def test_nothing_is_known_of_spots_and_smooth_scattering_before_patterns_were_seen():
+    maker = maker_of(survey(two_crystals(SCAN)))
+    with pytest.raises(RuntimeError, match="size of the spots"):
+        _ = maker.spot
+    with pytest.raises(RuntimeError, match="smooth scattering"):
+        _ = maker.smooth
+    maker.learn(two_crystals(SCAN).astype(np.float32))
+    spot, smooth = maker.spot, maker.smooth
+    maker.learn(10 * two_crystals(SCAN, seed=1).astype(np.float32))
+    assert maker.spot is spot, "only the first patterns count"
+    assert maker.smooth is smooth
+
+
+def test_without_a_beam_smooth_scattering_may_have_any_centre():
+    found, kinds = survey(two_crystals(SCAN)), []
+    for radius in (BEAM_RADIUS, np.nan):
+        maker = maker_of(replace(found, beam_radius_px=radius))
+        maker.learn(two_crystals(SCAN).astype(np.float32))
+        kinds.append(len(maker.smooth.kinds))
+    assert kinds[1] > 4 * kinds[0], "one-sided and oval ones, and waves across the detector"
+
+
+@pytest.mark.parametrize(("shape", "centre", "expected"), [(36, 17.5, 17.5), (256, 127.5, 31.5), (256, 1.5, 0.0)])
+def test_smooth_scattering_is_about_the_centre_in_binned_px(shape, centre, expected):
+    """The middle of a cell of four pixels is one and a half from its first."""
+    found = replace(survey(two_crystals(SCAN)), mean=np.ones((shape, shape)), centre_px=np.full(2, centre))
+    masks = dict.fromkeys(("hot_pixels", "dead_pixels", "misfit_pixels"), np.zeros((shape, shape), bool))
+    maker = maker_of(replace(found, detector_mask=np.ones((shape, shape), bool), beam_radius_px=np.nan, **masks))
+    assert maker.centre.tolist() == [expected, expected]
+
+
+def test_the_mean_of_binned_patterns_is_in_electrons():
+    """Of cells that are up to two pixels high and three wide."""
+    binning = replace(
+        binning_of(survey(two_crystals(SCAN))),
+        cell_y=np.array([0, 0, 1]),
+        cell_x=np.array([0, 0, 0, 1]),
+        cells=(2, 2),
+        offset=10.0,
+        scale=0.5,
+    )
+    mean = 10 + np.array([[0.0, 2, 4, 6], [8, 10, 12, 14], [16, 18, 20, 22]])
+    assert _binned(mean, binning).tolist() == [[36 / 2, 20 / 2], [54 / 2, 22 / 2]]
 
 
 def test_two_crystals_are_far_above_the_noise():
@@ -120,7 +171,7 @@ def test_the_unit_of_the_data_does_not_matter():
     data = two_crystals(SCAN)
     found = survey(data)
     one = measure_features(open_scan(data), found)
-    scaled = replace(found, noise=NoiseModel("gain", gain=4, offset=40))
+    scaled = replace(found, mean=40 + 4 * found.mean, noise=NoiseModel("gain", gain=4, offset=40))
     other = measure_features(open_scan(40 + 4 * data.astype(np.float32)), scaled)
     np.testing.assert_allclose(other.electrons, one.electrons, rtol=1e-5)
     np.testing.assert_allclose(other.windows[0].values, one.windows[0].values, atol=1e-2)

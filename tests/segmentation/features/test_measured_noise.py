@@ -12,15 +12,15 @@ from .patterns import halves, two_crystals
 SIZE = 4
 
 
-def plain_basis():
+def plain_basis(size=SIZE):
     """A basis whose contrasts are the first pixels of a pattern."""
     return Basis(
-        matrix=np.eye(6, SIZE + 2, dtype=np.float32),
-        weight=np.ones(SIZE, np.float32),
-        back=np.eye(6, SIZE, dtype=np.float32),
-        ring=np.arange(6),
-        whole=np.eye(SIZE),
-        radial=np.diag([1.0, 0, 0, 0]),
+        matrix=np.eye(size + 2, size + 2, dtype=np.float32),
+        weight=np.ones(size, np.float32),
+        back=np.eye(size + 2, size, dtype=np.float32),
+        ring=np.arange(size + 2),
+        whole=np.eye(size),
+        radial=np.diag(np.arange(size) == 0) * 1.0,
         structure=10.0,
     )
 
@@ -66,14 +66,26 @@ def test_the_basis_makes_the_same_contrasts_and_the_same_patterns():
     assert np.array_equal(basis.matrix, np.eye(6, SIZE + 2)), "what was given stays"
 
 
-def test_noise_at_a_position_is_half_the_second_smallest_distance():
-    """Of contrasts that are even already; at the edges there are fewer neighbours."""
+@pytest.mark.parametrize("size", [5, 20, 60])
+def test_even_noise_is_one_on_average(size):
+    values = np.random.default_rng(size).normal(size=(60, 60, size)).astype(np.float32)
+    _, noise, _ = whitened(values, plain_basis(size))
+    assert noise.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_noise_at_a_position_follows_the_second_smallest_distance():
+    """Of even contrasts; for even noise half of it is 0.51, and more where there are fewer neighbours."""
     values, noise, _ = whitened(two_regions(shape=(9, 12)), plain_basis())
     padded = np.pad(values, ((1, 1), (1, 1), (0, 0)), constant_values=np.inf)
+    apart = np.empty(noise.shape)
     for y, x in np.ndindex(9, 12):
         around = padded[y : y + 3, x : x + 3].reshape(9, SIZE)[np.arange(9) != 4]
-        apart = np.sort(((around - values[y, x]) ** 2).sum(axis=1))
-        assert noise[y, x] == pytest.approx(apart[1] / 2 / SIZE, rel=1e-4)
+        apart[y, x] = np.sort(((around - values[y, x]) ** 2).sum(axis=1))[1] / 2 / SIZE
+    times = noise / apart
+    np.testing.assert_allclose(times[1:-1, 1:-1], times[1, 1], rtol=1e-4)
+    np.testing.assert_allclose(times[0, 1:-1], times[0, 1], rtol=1e-4)
+    assert times[1, 1] == pytest.approx(1 / 0.51, rel=0.03)
+    assert times[1, 1] > times[0, 1] > times[0, 0] > 1
 
 
 def test_noise_follows_the_dose():

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from clustem.computing import in_threads
-from clustem.segmentation.features._filter_kernels import take_off
 from clustem.segmentation.features.chance import chance
 from clustem.segmentation.features.constants import FEATURES
 from clustem.segmentation.features.filters import SpotFilter
 from clustem.segmentation.features.shared_directions import shared_directions
+from clustem.segmentation.features.smooth import SmoothScattering
 
 Array = NDArray[Any]
 
@@ -61,7 +61,7 @@ def find_basis(
     *,
     read_variance: float,
     counts: bool,
-    centre: NDArray[np.float64],
+    smooth: SmoothScattering,
 ) -> Basis:
     """Return the directions in which tiles of a window differ from noise.
 
@@ -76,14 +76,14 @@ def find_basis(
         Variance of a binned pixel without electrons, in electrons squared.
     counts : bool
         Whether the variance of a pixel is its mean and the read variance; otherwise nothing is known of it.
-    centre : (2,) float64
-        Of the beam, in binned px, or of the detector.
+    smooth : SmoothScattering
+        What it leaves in filtered patterns.
     """
     use, tiling = spot.use, (tiles.shape[0], tiles.shape[1])
     flat = tiles.reshape(-1, *use.shape)
     raw = flat.mean(axis=0, dtype=np.float64) / patterns * use
     weight = _weight(raw, spot, read_variance) if counts else np.ones(int(use.sum()), np.float32)
-    rings, share = _rings(use, centre)
+    background = smooth.taken_off(weight)
     contrast = np.empty((len(flat), weight.size), np.float32)
     together = FEATURES.filtered_together
 
@@ -92,14 +92,14 @@ def find_basis(
             part = slice(start, start + together)
             filtered = spot.apply(flat[part])
             filtered *= weight
-            take_off(filtered, filtered @ share, rings)
+            background.take_off(filtered)
             contrast[part] = filtered
 
     in_threads(filter_tiles, -(-len(flat) // together))
     most_of_noise = FEATURES.beyond_chance * chance(spot, tiling) * patterns if counts else None
     found = shared_directions(contrast, tiling, chance=most_of_noise, most=FEATURES.most_directions)
     least = max(-float(found.values[-1]) if most_of_noise is None else most_of_noise, 1e-300)
-    take_off(found.directions, found.directions @ share, rings)
+    background.take_off(found.directions)
     matrix = spot.transposed(found.directions * weight).astype(np.float64)
     variance = ((np.maximum(raw, 0) + read_variance) * use).ravel() if counts else np.ones(use.size)
     if not variance.any():  # a window without an electron: any noise will do
@@ -123,9 +123,9 @@ def find_basis(
         matrix=np.ascontiguousarray(whole.T, np.float32),
         weight=np.sqrt(signal / (signal + FEATURES.little_signal)).astype(np.float32),
         back=image,
-        ring=rings[shown],
+        ring=smooth.ring[shown],
         whole=image.T.astype(np.float64) @ image,
-        radial=_radial(image, rings[shown]),
+        radial=_radial(image, smooth.ring[shown]),
         structure=float(found.values[0]) / least,
     )
 
@@ -143,19 +143,6 @@ def _radial(image: NDArray[np.float32], ring: NDArray[np.int64]) -> Array:
     sums = csr_array((np.ones(ring.size), (ring, np.arange(ring.size))), shape=(pixels.size, ring.size)) @ image
     means = sums / np.sqrt(pixels)[:, None]
     return np.asarray(means.T @ means)
-
-
-def _rings(use: NDArray[np.bool_], centre: Array) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the ring (pixels in use,) about the centre of every pixel, and what means over rings (…, R) weigh it with.
-
-    Rings with few pixels in use have no mean.
-    """
-    y, x = np.nonzero(use)
-    ring = np.rint(np.hypot(y - centre[0], x - centre[1])).astype(np.int64)
-    sizes = np.bincount(ring)
-    share = np.zeros((ring.size, sizes.size), np.float32)
-    share[np.arange(ring.size), ring] = np.where(sizes >= 12, 1 / np.maximum(sizes, 1), 0)[ring]
-    return ring, share
 
 
 def _shown(use: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -39,6 +39,16 @@ class FeatureConstants:
         "0.72–0.9",
     )
     least_spot: float = constant(1.0, "binned px", "least blur", "about half of the smallest spot", "0.8–1.1")
+    azimuthal: int = constant(
+        2,
+        "periods",
+        "around the centre that smooth scattering may have",
+        "the centre may be off, and scattering oval",
+        "1–2",
+    )
+    across: int = constant(
+        3, "half waves", "across the detector that smooth scattering may have", "it may have no centre", "0–5"
+    )
     dark_floor: float = constant(
         0.02, "1", "of the mean, added to it before it divides", "dark pixels are not blown up", "0.017–0.05"
     )

@@ -22,6 +22,7 @@ from clustem.segmentation.features.feature_size import feature_radius
 from clustem.segmentation.features.filters import SpotFilter
 from clustem.segmentation.features.measured_noise import noise_fits, whitened
 from clustem.segmentation.features.rows import BinnedRows
+from clustem.segmentation.features.smooth import SmoothScattering
 from clustem.segmentation.features.windows import Window, windows_of
 from clustem.solving import small_products
 from clustem.surveying import Survey
@@ -88,8 +89,10 @@ class FeatureMaker:
         self.binning, self.use = binning, compared_cells(survey, binning, detector_mask)
         self.radius = survey.beam_radius_px / binning.step
         self.spots: SpotFilter | None = None
+        self.scattering: SmoothScattering | None = None
         self.counts = noise_fits(survey)
-        self.centre = survey.centre_px / binning.step
+        self.centre = (survey.centre_px + 0.5) / binning.step - 0.5
+        self.mean = _binned(survey.mean, binning)
         self.unit = np.float32(max(abs(float((survey.mean - binning.offset).sum())) * binning.scale, 1e-12))
 
     @property
@@ -99,6 +102,13 @@ class FeatureMaker:
             raise RuntimeError("the size of the spots is not known before patterns were seen")
         return self.spots
 
+    @property
+    def smooth(self) -> SmoothScattering:
+        """What smooth scattering leaves in filtered patterns."""
+        if self.scattering is None:
+            raise RuntimeError("what smooth scattering leaves is not known before patterns were seen")
+        return self.scattering
+
     def learn(self, patterns: NDArray[np.float32]) -> None:
         """Find out how large features are from binned patterns (h, w, n_y, n_x), the first time."""
         if self.spots is None:
@@ -106,6 +116,9 @@ class FeatureMaker:
             if not np.isfinite(self.radius):
                 size = FEATURES.feature_share * feature_radius(tiles_of(patterns)[0], self.use, counts=self.counts)
             self.spots = SpotFilter(self.use, float(np.clip(size, FEATURES.least_spot, min(self.use.shape) / 8)))
+            self.scattering = SmoothScattering.of(
+                self.spots, self.centre, self.mean, known=bool(np.isfinite(self.radius))
+            )
 
     def prepare(self, shapes: set[tuple[int, int]]) -> None:
         """Find out what noise looks like in windows of some shapes, before threads ask for it."""
@@ -118,7 +131,7 @@ class FeatureMaker:
         """
         tiles, positions = tiles_of(patterns)
         read = self.binning.silent if self.counts else 0.0
-        basis = find_basis(tiles, positions, self.spot, read_variance=read, counts=self.counts, centre=self.centre)
+        basis = find_basis(tiles, positions, self.spot, read_variance=read, counts=self.counts, smooth=self.smooth)
         size = basis.matrix.shape[1]
         even = np.pad(basis.matrix, ((0, 0), (0, -size % _EVEN)))
         flat = patterns.reshape(*patterns.shape[:2], -1)
@@ -139,6 +152,13 @@ class FeatureMaker:
         found = WindowFeatures(window, kept, noise, basis, self.counts)
         kept[:] = values if found.structured else 0
         return found, electrons[window.inner]
+
+
+def _binned(mean: NDArray[np.float64], binning: Binning) -> NDArray[np.float64]:
+    """Return the mean (n_y, n_x) of binned patterns, in electrons, from that of patterns (k_y, k_x)."""
+    sums = np.zeros(binning.cells)
+    np.add.at(sums, np.ix_(binning.cell_y, binning.cell_x), (np.nan_to_num(mean) - binning.offset) * binning.scale)
+    return sums
 
 
 def tiles_of(patterns: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:

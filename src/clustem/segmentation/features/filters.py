@@ -14,7 +14,7 @@ from clustem.segmentation.features._filter_kernels import weighted_differences
 
 Array = NDArray[Any]
 
-_WIDER = 4.0  # times the fine blur is the coarse one: what is as smooth as that is background
+COARSE = 4.0  # times the fine blur is the coarse one: what is as smooth as that is background
 _LEAST = 0.05  # of the blur that lies on pixels in use, at least
 
 
@@ -32,7 +32,7 @@ class SpotFilter:
     def matrices(self) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         """(down, across) of the fine and of the coarse blur; they are symmetric."""
         down, across = (_blurring(length, self.size) for length in self.use.shape)
-        wide_down, wide_across = (_blurring(length, self.size * _WIDER) for length in self.use.shape)
+        wide_down, wide_across = (_blurring(length, self.size * COARSE) for length in self.use.shape)
         return (down, across), (wide_down, wide_across)
 
     @cached_property

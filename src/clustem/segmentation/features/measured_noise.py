@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from clustem.segmentation.features.constants import FEATURES
 from clustem.surveying import Survey
 
 _ROUNDS = 10
+_DRAWN, _SEED = 4000, 20260103
 _AROUND = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 
 
@@ -31,7 +33,7 @@ def whitened(values: NDArray[np.float32], basis: Basis) -> tuple[NDArray[np.floa
 
     How noise is shared between contrasts is told by the more alike half of all pairs of neighbours, which lie inside of
     regions, widened by what taking the lower half of normal noise leaves out. How large it is at a position is half of
-    the second smallest squared distance to its eight neighbours.
+    the second smallest squared distance to its eight neighbours, over what that is for even noise.
     """
     size = values.shape[2]
     steps = np.concatenate([np.diff(values, axis=axis).reshape(-1, size) for axis in (0, 1)]).astype(np.float64)
@@ -73,6 +75,15 @@ def _distances(values: NDArray[np.float32]) -> NDArray[np.float32]:
         here = slice(max(0, -dy), height - max(0, dy)), slice(max(0, -dx), width - max(0, dx))
         there = slice(max(0, dy), height - max(0, -dy)), slice(max(0, dx), width - max(0, -dx))
         apart[here][..., k] = ((values[here] - values[there]) ** 2).sum(axis=2) / (2 * size)
-    second = np.sort(apart, axis=2)[..., min(1, len(_AROUND) - 1)]
-    known = np.isfinite(second)
-    return np.where(known, np.maximum(second, 1e-6), 1.0).astype(np.float32)
+    second, neighbours = np.sort(apart, axis=2)[..., 1], np.isfinite(apart).sum(axis=2)
+    usual = np.ones(len(_AROUND) + 1)
+    usual[2:] = [_second_smallest(size, number) for number in range(2, len(_AROUND) + 1)]
+    return np.where(neighbours > 1, np.maximum(second / usual[neighbours], 1e-6), 1.0).astype(np.float32)
+
+
+@lru_cache(maxsize=1024)
+def _second_smallest(size: int, neighbours: int) -> float:
+    """Return half of the second smallest squared distance to so many neighbours, for noise of variance 1."""
+    noise = np.random.default_rng(_SEED).standard_normal((_DRAWN, 1 + neighbours, size), np.float32)
+    apart = ((noise[:, 1:] - noise[:, :1]) ** 2).sum(axis=2) / (2 * size)
+    return float(np.sort(apart, axis=1)[:, 1].mean(dtype=np.float64))
