@@ -16,6 +16,8 @@ ALONG = np.linspace(-1, 1, 40)
 DISTANCE = np.hypot(*(np.indices(DETECTOR) - MIDDLE))
 WIDE = np.exp(-(DISTANCE**2) / (2 * 12**2))
 BACKGROUNDS = {"cusp": diffuse(), "wide": WIDE / WIDE.sum(), "even": np.full(DETECTOR, 1 / DISTANCE.size)}
+BAR = (np.abs(np.indices(DETECTOR)[1] - MIDDLE) < 4) & (np.indices(DETECTOR)[0] < MIDDLE + 4)
+STOPS = {"none": np.zeros(DETECTOR, bool), "disk": DISTANCE < 2 * BEAM_RADIUS, "bar": BAR}
 SCATTERED = 0.4  # of all electrons, what crystals scatter into their spots
 
 
@@ -111,11 +113,18 @@ def test_a_constant_that_was_taken_off(grains, constant, dtype):
 
 
 def test_a_beam_stop_over_the_middle(grains, particles):
-    y, x = np.indices(DETECTOR)
-    bar = (np.abs(x - MIDDLE) < 4) & (y < MIDDLE + 4)
-    for stop in (DISTANCE < 2 * BEAM_RADIUS, bar):
+    for stop in (STOPS["disk"], STOPS["bar"]):
         for data, truth in ((grains, GRAINS), (particles, PARTICLES)):
             assert agreement(np.where(stop, 0, data).astype(data.dtype), truth) > 0.98
+
+
+@pytest.mark.parametrize("stop", ["disk", "bar"])
+@pytest.mark.parametrize("background", BACKGROUNDS)
+def test_a_beam_stop_under_a_strong_background(background, stop):
+    """What the filter leaves of it at the edges of the stop is more than what is in the spots."""
+    for patterns, truth in ((CRYSTALS, GRAINS), ([vacuum(), *CRYSTALS[:2]], PARTICLES)):
+        data = under(np.stack(patterns)[truth], background, 20, electrons=10_000)
+        assert agreement(np.where(STOPS[stop], 0, data), truth) > 0.99
 
 
 def stretched(data, low, high):
@@ -130,6 +139,14 @@ def stretched(data, low, high):
 def test_patterns_stretched_in_contrast_to_8_bit(low, high, electrons):
     data = scene(GRAINS, CRYSTALS, electrons=electrons, dtype=np.uint32)
     assert agreement(stretched(data, low, high), GRAINS) > 0.995
+
+
+@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize("background", ["cusp", "wide"])
+def test_patterns_stretched_in_contrast_under_a_strong_background(background, stop):
+    for patterns, truth in ((CRYSTALS, GRAINS), ([vacuum(), *CRYSTALS[:2]], PARTICLES)):
+        data = under(np.stack(patterns)[truth], background, 20, electrons=5000)
+        assert agreement(stretched(np.where(STOPS[stop], 0, data), 0, 100), truth) > 0.99
 
 
 def test_a_crop_has_the_domains_of_the_whole(grains, particles):

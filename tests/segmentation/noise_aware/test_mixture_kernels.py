@@ -3,11 +3,15 @@ import pytest
 from scipy.optimize import nnls
 
 from clustem.segmentation.noise_aware._mixture_kernels import (
+    add_column,
     explain_positions,
-    local_means,
+    hold_share,
+    local_mean,
     near_labels,
+    product_of,
     settle_labels,
     solve_shares,
+    step_to_solution,
 )
 
 MEANS = 30 * np.eye(3, 6) + 5
@@ -29,33 +33,92 @@ def mixed(labels, *, seed=0, noise=1.0):
 
 def explained(kernel, patterns, labels, core, *, favour=None, background=-1, interior=True, spans=None, **options):
     """Regions near, shares, energies and χ² of positions; by default of all."""
+    doubt = options.get("doubt", 1e9)
     spans = spans or (0, labels.shape[0], 0, labels.shape[1])
     shape = spans[1] - spans[0], spans[3] - spans[2]
     near, rest = np.full((*shape, 4), -9, np.int32), np.full(shape, np.nan)
     shares, energies = np.full((2, *shape, 4), np.nan, np.float32)
     favour = np.ones(max(1, labels.max() + 1)) if favour is None else np.asarray(favour, float)
     reach, radius, least = (options.get(name, value) for name, value in (("reach", 2), ("radius", 3), ("least", 4)))
-    kernel(
-        patterns, labels, core, spans, reach, radius, least, favour, background, interior, near, shares, energies, rest
-    )
+    given = patterns, labels, core, spans, reach, radius, least, favour, background, doubt, interior
+    kernel(*given, near, shares, energies, rest)
     return near, shares, energies, rest
 
 
 @pytest.mark.parametrize("kernel", both(solve_shares))
-@pytest.mark.parametrize("seed", range(5))
-def test_shares_are_the_non_negative_least_squares(kernel, seed):
-    generator = np.random.default_rng(seed)
-    columns, pattern = generator.uniform(size=(8, 4)), generator.normal(size=8)
-    shares = np.full(4, np.nan)
-    kernel(columns.T @ columns, columns.T @ pattern, 4, shares)
-    np.testing.assert_allclose(shares, nnls(columns, pattern)[0], atol=1e-4)
+@pytest.mark.parametrize("number", [1, 2, 4, 6])
+def test_shares_are_the_non_negative_least_squares(kernel, number):
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        columns, pattern = generator.uniform(size=(8, number)), generator.normal(0.2, 1, 8)
+        shares = np.full(number + 1, np.nan)
+        kernel(columns.T @ columns, columns.T @ pattern, number, shares)
+        np.testing.assert_allclose(shares[:number], nnls(columns, pattern)[0], rtol=1e-6, atol=1e-6)
+        assert np.isnan(shares[number]), "only so many are asked for"
+
+
+@pytest.mark.parametrize("kernel", both(solve_shares))
+@pytest.mark.parametrize("apart", [0.0, 1e-8, 1e-6, 1e-4, 1e-2])
+def test_means_that_are_nearly_alike_explain_as_much_as_they_can(kernel, apart):
+    """Which of them has the share may be a matter of rounding; what is left of the pattern is not."""
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        columns = 30 * (generator.uniform(size=(12, 1)) + apart * generator.normal(size=(12, 5)))
+        pattern = columns @ np.maximum(generator.normal(size=5), 0) + generator.normal(size=12)
+        shares = np.full(5, np.nan)
+        kernel(columns.T @ columns, columns.T @ pattern, 5, shares)
+        left = ((pattern - columns @ shares) ** 2).sum()
+        assert (shares >= 0).all()
+        assert left == pytest.approx(nnls(columns, pattern)[1] ** 2, abs=1e-8 * (pattern**2).sum())
 
 
 @pytest.mark.parametrize("kernel", both(solve_shares))
 def test_a_mean_of_nothing_has_no_share(kernel):
     shares = np.full(3, np.nan)
     kernel(np.diag([2.0, 0.0, 4.0]), np.array([1.0, 5.0, -1.0]), 3, shares)
-    assert shares.tolist() == [0.5, 0, 0]
+    assert shares == pytest.approx([0.5, 0, 0], rel=1e-9)
+
+
+@pytest.mark.parametrize("kernel", both(step_to_solution))
+def test_a_step_ends_where_the_first_share_is_nothing(kernel):
+    """The whole step is from (0.5, 0.5, 0.6) to (1, −1, −0.2): a third of it until the second is 0."""
+    shares, used = np.array([0.5, 0.5, 0.6, 7.0]), np.array([True, True, True, False])
+    product = np.array([1.0, -1.0, -0.2, 9.0])
+    assert not kernel(np.eye(4), product, used, shares)
+    assert shares == pytest.approx([2 / 3, 0, 1 / 3, 7], abs=1e-9), "the last is not in use"
+    assert used.tolist() == [True, False, True, False]
+    assert not kernel(np.eye(4), product, used, shares)
+    assert used.tolist() == [True, False, False, False]
+    assert kernel(np.eye(4), product, used, shares)
+    assert shares == pytest.approx([1, 0, 0, 7], abs=1e-9)
+
+
+@pytest.mark.parametrize("kernel", both(step_to_solution))
+def test_a_step_without_shares_in_use_is_none(kernel):
+    shares = np.ones(2)
+    assert kernel(np.eye(2), np.full(2, 5.0), np.zeros(2, bool), shares)
+    assert shares.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("kernel", both(hold_share))
+@pytest.mark.parametrize("held", [0, 2])
+def test_the_others_explain_what_a_share_that_is_held_leaves(kernel, held):
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        columns, pattern = generator.uniform(size=(8, 3)), generator.normal(1, 1, 8)
+        gram, product, shares = columns.T @ columns, columns.T @ pattern, np.full(4, np.nan)
+        given = gram.copy(), product.copy()
+        kernel(gram, product, 3, held, 0.4, shares)
+        others = nnls(np.delete(columns, held, axis=1), pattern - 0.4 * columns[:, held])[0]
+        np.testing.assert_allclose(shares[:3], np.insert(others, held, 0.4), rtol=1e-6, atol=1e-6)
+        assert np.array_equal(gram, given[0])
+        assert np.array_equal(product, given[1])
+
+
+@pytest.mark.parametrize("kernel", both(product_of))
+def test_products_of_vectors(kernel):
+    assert kernel(np.array([1.0, 2.0, -3.0]), np.array([4, 0.5, 2], np.float32)) == -1
+    assert kernel(np.zeros(0), np.zeros(0)) == 0
 
 
 @pytest.mark.parametrize("kernel", both(near_labels))
@@ -83,45 +146,87 @@ def test_labels_around_against_counting(kernel):
         assert near[: values.size].tolist() == values[np.lexsort((values, -counts))].tolist()
 
 
+@pytest.mark.parametrize("kernel", both(add_column))
+def test_a_column_is_added_to_its_regions_and_taken_off_again(kernel):
+    """Rows 1 to 3 of column 1: two of region 1, of which one is in its core, and one in no region."""
+    labels = np.array([[0, 0], [0, 1], [0, 1], [0, -1], [1, 0]])
+    core, patterns = np.zeros(labels.shape, bool), np.arange(20, dtype=np.float32).reshape(5, 2, 2)
+    core[2, 1] = True
+    sums, counts = np.zeros((2, 2, 2)), np.zeros((2, 2))
+    kernel(patterns, labels, core, 1, (1, 4), 1.0, sums, counts)
+    assert counts.tolist() == [[0, 0], [1, 1]]
+    assert sums.tolist() == [[[0, 0], [0, 0]], [[10, 11], [6, 7]]]
+    kernel(patterns, labels, core, 1, (1, 4), -1.0, sums, counts)
+    assert not counts.any()
+    assert not sums.any()
+
+
+@pytest.mark.parametrize("kernel", both(local_mean))
+@pytest.mark.parametrize(
+    ("least", "kind", "expected"),
+    [
+        (3, 2, [4, 2]),  # (12, 6) of three in the core
+        (3, 0, [18 / 4, 9 / 4]),  # without (2, 1) there are two: also the two others, that are (8, 4)
+        (2, 0, [5, 2.5]),
+        (3, 1, [4, 2]),  # not in the core, which is enough
+        (4, 1, [18 / 4, 9 / 4]),
+        (4, 2, [20 / 5, 10 / 5]),
+    ],
+)
+def test_means_are_of_the_core_if_that_is_enough_and_without_the_own_pattern(kernel, least, kind, expected):
+    sums, counts = np.array([[[99.0, 99], [99, 99]], [[12, 6], [8, 4]]]), np.array([[9.0, 9], [3, 2]])
+    mean = np.full(2, np.nan)
+    assert kernel(sums, counts, 1, kind, np.array([2, 1], np.float32), least, mean)
+    assert mean == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kernel", both(local_mean))
+@pytest.mark.parametrize(("counts", "kind"), [([0, 0], 2), ([1, 0], 0), ([0, 1], 1)])
+def test_there_is_no_mean_of_nothing(kernel, counts, kind):
+    mean, pattern = np.full(1, np.nan), np.ones(1, np.float32)
+    sums = np.array([[[float(counts[0])], [float(counts[1])]]])
+    assert not kernel(sums, np.array([counts], float), 0, kind, pattern, 1, mean)
+    assert np.isnan(mean).all()
+
+
 def mean_around(patterns, labels, core, y, x, k, *, radius, least):
-    """Mean of a region around a position without its own pattern, in the core if that is large enough."""
+    """Mean of a region around a position without its own pattern, in the core if that is large enough; or none."""
     place = slice(max(0, y - radius), y + radius + 1), slice(max(0, x - radius), x + radius + 1)
     mine = labels == k
     mine[y, x] = False
-    counts = (mine & core)[place].sum(), mine[place].sum()
-    used = mine & core if counts[0] >= least else mine
+    used = mine & core if (mine & core)[place].sum() >= least else mine
     part = patterns[place][used[place]].astype(float)
-    return part.mean(axis=0) if len(part) else np.zeros(patterns.shape[2]), counts
+    return part.mean(axis=0) if len(part) else None
 
 
-@pytest.mark.parametrize("kernel", both(local_means))
-@pytest.mark.parametrize(("radius", "least"), [(1, 2), (3, 4), (9, 1), (9, 99)])
-def test_means_around_a_position_without_its_own_pattern(kernel, radius, least):
-    patterns = mixed(LABELS, noise=5.0)
-    for y, x in np.ndindex(LABELS.shape):
-        means, counts = np.full((3, 6), np.nan), np.zeros((2, 3), np.int64)
-        kernel(patterns, LABELS, CORE, y, x, radius, least, np.arange(3), 3, means, counts)
-        for k in range(3):
-            expected, members = mean_around(patterns, LABELS, CORE, y, x, k, radius=radius, least=least)
-            np.testing.assert_allclose(means[k], expected, rtol=1e-5, atol=1e-5)
-            assert counts[:, k].tolist() == list(members)
+def labels_within(labels, y, x, reach):
+    """Regions within reach of a position."""
+    around = np.unique(labels[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1])
+    return around[around >= 0].tolist()
 
 
 @pytest.mark.parametrize("kernel", both(explain_positions))
-def test_every_pattern_is_explained_by_the_means_around_it(kernel):
-    patterns = mixed(LABELS, noise=3.0)
-    near, shares, energies, rest = explained(kernel, patterns, LABELS, CORE, reach=1)
-    for y, x in np.ndindex(LABELS.shape):
-        around = np.unique(LABELS[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2])
-        around = around[around >= 0]
-        columns = np.stack([mean_around(patterns, LABELS, CORE, y, x, k, radius=3, least=4)[0] for k in around], axis=1)
-        expected, left = nnls(columns, patterns[y, x].astype(float))
-        found = dict(zip(near[y, x].tolist(), shares[y, x].tolist(), strict=True))
-        assert sorted(set(found) - {-1}) == around.tolist()
-        np.testing.assert_allclose([found[j] for j in around.tolist()], expected, atol=1e-4)
-        assert rest[y, x] == pytest.approx(left**2, rel=1e-3, abs=1e-6)
-        assert energies[y, x, np.nanargmax(shares[y, x])] == 0
-        assert (energies[y, x] >= 0).all()
+@pytest.mark.parametrize(("radius", "least"), [(1, 2), (3, 4), (9, 1), (9, 99)])
+@pytest.mark.parametrize("spans", [(0, 8, 0, 9), (2, 5, 3, 7), (0, 3, 0, 4), (6, 8, 5, 9)])
+def test_every_pattern_is_explained_by_the_means_around_it(kernel, radius, least, spans):
+    """Computed anew at every position, of a whole scan and of windows inside and at the rim of it."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(-1, 3, (8, 9))
+    core, patterns = generator.random(labels.shape) < 0.6, mixed(labels, noise=5.0)
+    options = {"reach": 1, "radius": radius, "least": least, "spans": spans}
+    near, shares, energies, rest = explained(kernel, patterns, labels, core, **options)
+    for row, column in np.ndindex(rest.shape):
+        y, x = row + spans[0], column + spans[2]
+        means = {k: mean_around(patterns, labels, core, y, x, k, radius=radius, least=least) for k in range(3)}
+        present = [k for k in labels_within(labels, y, x, 1) if means[k] is not None]
+        found = dict(zip(near[row, column].tolist(), shares[row, column].tolist(), strict=True))
+        assert sorted(set(found) - {-1}) == present
+        if present:
+            expected, left = nnls(np.stack([means[k] for k in present], axis=1), patterns[y, x].astype(float))
+            np.testing.assert_allclose([found[k] for k in present], expected, rtol=1e-5, atol=1e-5)
+            assert rest[row, column] == pytest.approx(left**2, rel=1e-6, abs=1e-9)
+            assert energies[row, column, shares[row, column].argmax()] == 0
+            assert (energies[row, column] >= 0).all()
 
 
 @pytest.mark.parametrize("kernel", both(explain_positions))
@@ -130,6 +235,18 @@ def test_a_part_of_the_positions_is_explained_alike(kernel):
     whole, part = (explained(kernel, patterns, LABELS, CORE, spans=s) for s in (None, (1, 4, 2, 5)))
     for one, other in zip(whole, part, strict=True):
         np.testing.assert_array_equal(one[1:4, 2:5], other)
+
+
+@pytest.mark.parametrize("kernel", both(explain_positions))
+def test_what_is_inside_of_regions_does_not_change_their_boundaries(kernel):
+    """Also where a row goes from inside of a region to its boundary, and into another one."""
+    labels = np.tile(np.arange(15) // 5, (6, 1))
+    patterns, core = mixed(labels, noise=3.0), np.tile(np.arange(15) % 5 % 4 > 0, (6, 1))
+    every, some = (explained(kernel, patterns, labels, core, reach=1, interior=i) for i in (True, False))
+    boundary = ~core & (every[0][..., 1] >= 0)
+    assert boundary.sum() == 6 * 4
+    for one, other in zip(every, some, strict=True):
+        np.testing.assert_array_equal(one[boundary], other[boundary])
 
 
 @pytest.mark.parametrize("kernel", both(explain_positions))
@@ -149,6 +266,48 @@ def test_half_the_rise_of_chi_squared_if_another_had_as_large_a_share(kernel):
         assert min(by_region.values()) == 0
         np.testing.assert_allclose(sorted(shares[0, 1]), [0, 0, 0.2, 0.9], rtol=1e-5)
         assert rest[0, 1] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("kernel", both(explain_positions))
+@pytest.mark.parametrize(
+    ("doubt", "owner", "expected", "left"), [(3.0, 1, (1.3, 270 / 1700), 1586.12), (99, 0, (4, 0), 900)]
+)
+def test_what_scatters_several_times_the_background_is_a_crystal(kernel, doubt, owner, expected, left):
+    """The background is (10, 0, 0), 10 standard errors long; four times as much of it, and more, is between it and a
+    crystal (10, 40, 0) that counts 20 times: 1.3 of it leave (27, 0, 30), of which the crystal explains a little.
+    """
+    labels = np.array([[0, -1, 1]])
+    patterns = np.array([[[10, 0, 0], [40, 0, 30], [10, 40, 0]]], np.float32)
+    options = {"favour": [1.0, 20.0], "background": 0, "least": 1, "reach": 1, "doubt": doubt}
+    near, shares, energies, rest = explained(kernel, patterns, labels, np.zeros((1, 3), bool), **options)
+    assert near[0, 1].tolist() == [0, 1, -1, -1]
+    np.testing.assert_allclose(shares[0, 1], [*expected, 0, 0], rtol=1e-5, atol=1e-8)
+    assert rest[0, 1] == pytest.approx(left, rel=1e-5)
+    assert energies[0, 1, owner] == 0
+    assert energies[0, 1, 1 - owner] > 0
+
+
+@pytest.mark.parametrize("kernel", both(explain_positions))
+@pytest.mark.parametrize("background", [0, 2])
+def test_there_is_no_more_of_the_background_behind_a_crystal_than_beside(kernel, background):
+    """A third of the patterns are four times as strong: the others explain what the most of it leaves."""
+    strength = np.where(np.random.default_rng(1).random((*LABELS.shape, 1)) < 0.3, 4, 1)
+    patterns, held = (strength * mixed(LABELS, noise=3.0)).astype(np.float32), 0
+    near, shares, *_ = explained(kernel, patterns, LABELS, CORE, background=background, doubt=2.0)
+    for y, x in np.ndindex(LABELS.shape):
+        present = labels_within(LABELS, y, x, 2)
+        means = [mean_around(patterns, LABELS, CORE, y, x, k, radius=3, least=4) for k in present]
+        columns, pattern = np.stack(means, axis=1), patterns[y, x].astype(float)
+        expected = nnls(columns, pattern)[0]
+        if background in present:
+            place = present.index(background)
+            most = 1 + 2 / np.linalg.norm(means[place])
+            if expected[place] > most:
+                others = nnls(np.delete(columns, place, axis=1), pattern - most * means[place])[0]
+                expected, held = np.insert(others, place, most), held + 1
+        found = dict(zip(near[y, x].tolist(), shares[y, x].tolist(), strict=True))
+        np.testing.assert_allclose([found[k] for k in present], expected, rtol=1e-5, atol=1e-5)
+    assert held >= 3
 
 
 @pytest.mark.parametrize("kernel", both(explain_positions))

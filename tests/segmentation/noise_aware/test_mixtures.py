@@ -79,6 +79,21 @@ def test_a_background_without_positions_favours_nothing():
         assert np.array_equal(refined(mixed(one_of(truth)), labels.copy(), background=background), labels)
 
 
+def test_the_numbers_of_regions_do_not_matter():
+    """Nor how many there are, nor that most windows hold few of them, and some no background."""
+    truth = np.tile(np.arange(150) // 50, (12, 1))
+    shares, labels = one_of(truth), truth.copy()
+    labels[:, 46:52] = 1
+    shares[:, 49] = 0.4, 0.6, 0
+    features, names, favour = mixed(shares), np.array([700, 2, 41]), np.ones(701)
+    favour[700] = 5
+    one = refined(features, labels, background=Background(1, np.array([5.0, 1, 1])))
+    other = refined(features, names[labels], background=Background(2, favour))
+    assert len(features.windows) > 1
+    assert np.array_equal(one, truth)
+    assert np.array_equal(other, names[one])
+
+
 @pytest.mark.parametrize("electrons", [0.0, -3.0, -1e4, 1e-3, 1e4])
 def test_electrons_of_an_unknown_offset_do_not_decide(electrons):
     """The sum of what is compared may be anything where a constant was taken off; it is the same everywhere."""

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from clustem.segmentation.noise_aware._region_kernels import (
     core_positions,
@@ -10,6 +11,7 @@ from clustem.segmentation.noise_aware._region_kernels import (
     region_boxes,
     region_means,
     sum_region,
+    upper_quartile,
 )
 from tests.segmentation.noise_aware.views import both, core_of, random_scene, view_of
 
@@ -120,8 +122,14 @@ def changes_of(values, noise, labels, core):
             if found:
                 chance = np.sqrt(np.mean(variances))
                 upper = np.sort(found)[int(0.75 * (len(found) - 1) + 0.5)]
-                result[k, j] = upper - 0.674 * chance, chance / np.sqrt(len(found)), len(found)
+                result[k, j] = upper - upper_quartile(size) * chance, chance / np.sqrt(len(found)), len(found)
     return result
+
+
+@pytest.mark.parametrize("kernel", both(upper_quartile))
+@pytest.mark.parametrize("size", [1, 3, 10, 100])
+def test_the_upper_quartile_of_chi_squared(kernel, size):
+    assert kernel(size) == pytest.approx((chi2.ppf(0.75, size) - size) / np.sqrt(2 * size), abs=0.01)
 
 
 @pytest.mark.parametrize("kernel", both(inner_changes))

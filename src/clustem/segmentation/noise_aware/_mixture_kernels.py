@@ -8,33 +8,76 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.compiling import compiled
-from clustem.solving import invert_positive
+from clustem.solving import factorise_positive, invert_positive, solve_positive
 
 Array = NDArray[Any]
 
-_SWEEPS = 300  # of the coordinate descent, at most
-_STILL = 1e-7  # change of a share that counts as none
+_LITTLE = 1e-10  # of the energy of a mean, below which what it would explain is rounding
 
 
 @compiled()
 def solve_shares(gram: Array, product: Array, number: int, shares: Array) -> None:
-    """Fill shares (m,) with the non-negative least squares solution of gram (m, m) · shares = product (m,)."""
-    for i in range(number):
-        shares[i] = max(0.0, product[i] / gram[i, i]) if gram[i, i] > 0.0 else 0.0
-    for _ in range(_SWEEPS):
-        largest = 0.0
+    """Fill shares (m,) with the non-negative least squares solution of gram (m, m) · shares = product (m,).
+
+    Lawson and Hanson, Solving Least Squares Problems (1974), chapter 23, for a few columns.
+    """
+    shares[:number] = 0.0
+    used = np.zeros(number, np.bool_)
+    for _ in range(3 * number):
+        best, most = -1, _LITTLE
         for i in range(number):
-            if not gram[i, i] > 0.0:
-                continue
-            rest = product[i]
-            for j in range(number):
-                if j != i:
+            if not used[i] and gram[i, i] > 0.0:
+                rest = product[i]
+                for j in range(number):
                     rest -= gram[i, j] * shares[j]
-            share = max(0.0, rest / gram[i, i])
-            largest = max(largest, abs(share - shares[i]))
-            shares[i] = share
-        if largest < _STILL:
+                if rest > most * gram[i, i]:
+                    best, most = i, rest / gram[i, i]
+        if best < 0:
             break
+        used[best] = True
+        while not step_to_solution(gram, product, used, shares):
+            pass
+
+
+@compiled()
+def hold_share(gram: Array, product: Array, number: int, held: int, share: float, shares: Array) -> None:
+    """Fill shares (m,) as `solve_shares` does, with one that is given."""
+    others, rest = gram[:number, :number].copy(), product[:number] - share * gram[:number, held]
+    others[held], others[:, held], rest[held] = 0.0, 0.0, 0.0
+    solve_shares(others, rest, number, shares)
+    shares[held] = share
+
+
+@compiled()
+def step_to_solution(gram: Array, product: Array, used: Array, shares: Array) -> bool:
+    """Move shares (m,) to the least squares of those in use, as far as none is negative; return whether it is reached.
+
+    Those that become 0 are no longer in use.
+    """
+    members = np.flatnonzero(used)
+    if members.size == 0:
+        return True
+    part, wanted = np.empty((members.size, members.size)), np.empty(members.size)
+    for i in range(members.size):
+        wanted[i] = product[members[i]]
+        for j in range(members.size):
+            part[i, j] = gram[members[i], members[j]]
+        part[i, i] *= 1.0 + _LITTLE
+    factorise_positive(part)
+    solve_positive(part, wanted)
+    way, stops = 1.0, -1
+    for i in range(members.size):
+        if wanted[i] <= 0.0:
+            share = shares[members[i]]
+            here = share / max(share - wanted[i], 1e-300)
+            if here < way:
+                way, stops = here, members[i]
+    for i in range(members.size):
+        shares[members[i]] += way * (wanted[i] - shares[members[i]])
+    if stops < 0:
+        return True
+    shares[stops], used[stops] = 0.0, False
+    return False
 
 
 @compiled()
@@ -66,46 +109,52 @@ def near_labels(labels: Array, y: int, x: int, reach: int, near: Array) -> int:
 
 
 @compiled()
-def local_means(
-    patterns: Array,
-    labels: Array,
-    core: Array,
-    y: int,
-    x: int,
-    radius: int,
-    least: int,
-    near: Array,
-    number: int,
-    means: Array,
-    counts: Array,
+def add_column(
+    patterns: Array, labels: Array, core: Array, x: int, rows: tuple[int, int], sign: float, sums: Array, counts: Array
 ) -> None:
-    """Fill means (m, d) with those of the regions near (m,) around a position, its own pattern left out.
+    """Add column x of patterns (h, w, d), from a first row to before a last, times a sign, to sums of their regions.
 
-    They are over the core (h, w) of a region, as far as the radius, if that has so many positions at least, else over
-    all of it. counts (2, m) are the positions of both; where there is none, the mean is 0.
+    sums (k, 2, d) float64 and counts (k, 2) are of positions in the core (h, w) of a region, and of the others.
     """
-    size = patterns.shape[2]
-    counts[:] = 0
-    for u in range(max(0, y - radius), min(labels.shape[0], y + radius + 1)):
-        for v in range(max(0, x - radius), min(labels.shape[1], x + radius + 1)):
-            for i in range(number):
-                if labels[u, v] == near[i] and (u != y or v != x):
-                    counts[0, i] += core[u, v]
-                    counts[1, i] += 1
-    means[:number] = 0.0
-    for u in range(max(0, y - radius), min(labels.shape[0], y + radius + 1)):
-        for v in range(max(0, x - radius), min(labels.shape[1], x + radius + 1)):
-            if labels[u, v] < 0 or (u == y and v == x):
-                continue
-            for i in range(number):
-                if labels[u, v] == near[i] and (core[u, v] or counts[0, i] < least):
-                    for d in range(size):
-                        means[i, d] += patterns[u, v, d]
-    for i in range(number):
-        members = counts[0, i] if counts[0, i] >= least else counts[1, i]
-        if members > 0:
-            for d in range(size):
-                means[i, d] /= members
+    for y in range(rows[0], rows[1]):
+        label = labels[y, x]
+        if label < 0:
+            continue
+        kind = 0 if core[y, x] else 1
+        counts[label, kind] += sign
+        for d in range(patterns.shape[2]):
+            sums[label, kind, d] += sign * patterns[y, x, d]
+
+
+@compiled()
+def local_mean(sums: Array, counts: Array, label: int, kind: int, pattern: Array, least: int, mean: Array) -> bool:
+    """Fill mean (d,) with that of a region from sums (k, 2, d) and counts (k, 2), and return whether there is one.
+
+    It is over the core if that has so many positions at least, else over all. With a kind, 0 or 1, a pattern (d,) that
+    is counted there is left out.
+    """
+    inner, outer = counts[label, 0], counts[label, 1]
+    if kind == 0:
+        inner -= 1.0
+    elif kind == 1:
+        outer -= 1.0
+    members = inner if inner >= least else inner + outer
+    if members < 0.5:
+        return False
+    everything = 1.0 if inner < least else 0.0
+    own = 1.0 if kind == 0 or (kind == 1 and inner < least) else 0.0
+    for d in range(mean.size):
+        mean[d] = (sums[label, 0, d] + everything * sums[label, 1, d] - own * pattern[d]) / members
+    return True
+
+
+@compiled(fastmath={"reassoc", "contract"})
+def product_of(one: Array, two: Array) -> float:
+    """Sum of the products of two vectors (d,)."""
+    total = 0.0
+    for d in range(one.size):
+        total += one[d] * two[d]
+    return total
 
 
 @compiled()
@@ -129,6 +178,7 @@ def explain_positions(
     least: int,
     favour: Array,
     background: int,
+    doubt: float,
     interior: bool,
     near: Array,
     shares: Array,
@@ -137,19 +187,28 @@ def explain_positions(
 ) -> None:
     """Explain patterns (h, w, d) by the means around them of the regions within reach.
 
-    labels (h, w) are regions 0 … or −1, core (h, w) bool is where all neighbours are of the same region; spans are the
-    first and last row, and the first and last column, that are explained, and what is filled begins there: near
+    labels (h, w) are regions 0 … k−1 or −1, core (h, w) bool is where all neighbours are of the same region; spans are
+    the first and last row, and the first and last column, that are explained, and what is filled begins there: near
     (rows, columns, m) regions, −1 = none; their shares, not negative; energies, half the increase of χ² if a region had
     as large a share as the largest; and rest (rows, columns), χ² of the whole. Where only its own region is near, that
     has the whole pattern, which is only compared with it with `interior`. Against the background, a region or −1, the
-    shares of the others count times favour (K,).
+    shares of the others count times favour (k,), and it has no more than one share and `doubt` standard errors: no more
+    of it is behind a crystal than beside. Sums over the square around a position move along with it.
     """
     most, size = near.shape[2], patterns.shape[2]
-    found, counts = np.empty(most, np.int64), np.zeros((2, most), np.int64)
-    columns = np.empty((most, size))
+    found, columns = np.empty(most, np.int64), np.empty((most, size))
     product, share = np.empty(most), np.empty(most)
+    sums, counts = np.zeros((favour.size, 2, size)), np.zeros((favour.size, 2))
     for y in range(spans[0], spans[1]):
+        sums[:], counts[:] = 0.0, 0.0
+        rows = max(0, y - radius), min(labels.shape[0], y + radius + 1)
+        for x in range(max(0, spans[2] - radius), min(labels.shape[1], spans[2] + radius)):
+            add_column(patterns, labels, core, x, rows, 1.0, sums, counts)
         for x in range(spans[2], spans[3]):
+            if x + radius < labels.shape[1]:
+                add_column(patterns, labels, core, x + radius, rows, 1.0, sums, counts)
+            if x - radius - 1 >= max(0, spans[2] - radius):
+                add_column(patterns, labels, core, x - radius - 1, rows, -1.0, sums, counts)
             row, column = y - spans[0], x - spans[2]
             near[row, column, :], shares[row, column, :], energies[row, column, :] = -1, 0.0, 0.0
             rest[row, column] = 0.0
@@ -157,28 +216,25 @@ def explain_positions(
             if number == 1 and found[0] == labels[y, x] and not interior:
                 near[row, column, 0], shares[row, column, 0] = found[0], 1.0
                 continue
-            local_means(patterns, labels, core, y, x, radius, least, found, number, columns, counts)
-            kept = 0
+            pattern, kept = patterns[y, x], 0
             for i in range(number):
-                if counts[1, i] > 0:
+                kind = (0 if core[y, x] else 1) if found[i] == labels[y, x] else 2
+                if local_mean(sums, counts, found[i], kind, pattern, least, columns[kept]):
                     found[kept] = found[i]
-                    columns[kept] = columns[i]
                     kept += 1
             number = kept
             if number == 0:
                 continue
-            pattern = patterns[y, x]
             gram = np.zeros((number, number))
             for i in range(number):
-                product[i] = 0.0
-                for d in range(size):
-                    product[i] += columns[i, d] * pattern[d]
+                product[i] = product_of(columns[i], pattern)
                 for j in range(i + 1):
-                    total = 0.0
-                    for d in range(size):
-                        total += columns[i, d] * columns[j, d]
-                    gram[i, j] = gram[j, i] = total
+                    gram[i, j] = gram[j, i] = product_of(columns[i], columns[j])
             solve_shares(gram, product, number, share)
+            for i in range(number):
+                most_of_it = 1.0 + doubt / np.sqrt(max(gram[i, i], 1e-300))
+                if found[i] == background and share[i] > most_of_it:
+                    hold_share(gram, product, number, i, most_of_it, share)
             top, ridge = 0, 0.0
             for i in range(number):
                 ridge = max(ridge, gram[i, i])

@@ -137,6 +137,13 @@ def step_between(values: Array, y: int, x: int, dy: int, dx: int) -> float:
 
 
 @compiled()
+def upper_quartile(size: int) -> float:
+    """Standard deviations by which the upper quartile of χ² of so many values is above its mean (Wilson, Hilferty)."""
+    part = 2.0 / (9.0 * size)
+    return (size * (1.0 - part + UPPER * math.sqrt(part)) ** 3 - size) / math.sqrt(2.0 * size)
+
+
+@compiled()
 def inner_changes(view: View, k: int, found: Array, change: Array) -> None:
     """Fill change (4, 3) with how values change over two positions inside of region k.
 
@@ -164,7 +171,7 @@ def inner_changes(view: View, k: int, found: Array, change: Array) -> None:
         if count > 0:
             chance = math.sqrt(chance / count)
             middle = int(0.75 * (count - 1) + 0.5)
-            change[j, 0] = np.partition(found[:count], middle)[middle] - UPPER * chance
+            change[j, 0] = np.partition(found[:count], middle)[middle] - upper_quartile(size) * chance
             change[j, 1] = chance / math.sqrt(count)
 
 

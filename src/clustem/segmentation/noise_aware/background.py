@@ -70,6 +70,19 @@ class Scattering:
         empty |= self.electrons[faintest] < BACKGROUND.dark * typical
         return faintest if empty or (round_enough and faint) else None
 
+    def as_empty(self, empty: int) -> NDArray[np.bool_]:
+        """Return which regions (K,) scatter hardly more than the one without a crystal, compared with the others."""
+        found: NDArray[np.bool_] = np.arange(self.electrons.size) == empty
+        while not found.all():
+            bright = float(np.median(self.reflections[~found]))
+            more = float(np.median(self.electrons[~found])) - float(self.electrons[empty])
+            faint = self.electrons - self.electrons[empty] < BACKGROUND.dark * more
+            also = faint & (self.reflections < BACKGROUND.weak * bright)
+            if not (also & ~found).any():
+                break
+            found = found | also
+        return found
+
 
 def find_background(
     features: Features, labels: NDArray[np.int64], others: Scattering | None = None
@@ -86,8 +99,10 @@ def find_background(
     times = np.ones(int(labels.max()) + 1)
     own = float(scattering.reflections[regions == region][0])
     times[regions] = scattering.reflections / max(own, 1e-12)
-    shown = np.clip(times, 1.0, BACKGROUND.shown)
-    return Background(region, np.maximum(_favour(features, labels, region), shown))
+    shown = np.maximum(_favour(features, labels, region), np.clip(times, 1.0, BACKGROUND.shown))
+    beyond = np.full(times.size, np.inf)
+    beyond[regions] = scattering.reflections / BACKGROUND.noise
+    return Background(region, np.clip(shown, 1.0, np.maximum(beyond, 1.0)))
 
 
 def empty_region(features: Features, labels: NDArray[np.int64], others: Scattering | None = None) -> int | None:
@@ -98,6 +113,23 @@ def empty_region(features: Features, labels: NDArray[np.int64], others: Scatteri
     crystals. `others` are regions of the same scan that are not among the labels.
     """
     return _empty_of(measure_scattering(features, labels), others)
+
+
+def join_empty(
+    features: Features, labels: NDArray[np.int64], others: Scattering | None = None, settled_rows: int = 0
+) -> NDArray[np.int64]:
+    """Return labels in which all regions that hold no crystal are one; those in the first `settled_rows` stay.
+
+    The tails of the probe show crystals in vacuum around them, so that it comes in several parts.
+    """
+    regions, scattering = measure_scattering(features, labels)
+    empty = _empty_of((regions, scattering), others)
+    if empty is None:
+        return labels
+    known = scattering if others is None else scattering.with_others(others)
+    also = regions[known.as_empty(int(np.flatnonzero(regions == empty)[0]))[: regions.size]]
+    also = also[~np.isin(also, labels[:settled_rows])]
+    return np.where(np.isin(labels, also), empty, labels)
 
 
 def _empty_of(found: tuple[NDArray[np.int64], Scattering], others: Scattering | None) -> int | None:

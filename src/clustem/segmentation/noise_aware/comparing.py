@@ -34,8 +34,8 @@ class Comparisons:
     difference, spread, chance
         Energy of the difference of both means, its standard error, and that which it has if they do not differ.
     allowed
-        Energy of a difference that is a gradient: what changes inside of both regions over two positions in the same
-        direction, or typically in the window where that is not known, times ten, and two standard errors of that.
+        Energy of a difference that is a gradient: many times what changes, beyond noise, inside of both regions over
+        two positions in the same direction, or typically in the window where that is not known.
     reflections
         What the reflections of both have in common; NaN where that was not asked.
     least
@@ -165,18 +165,16 @@ def _ask_reflections(
 
 
 def _gradients(regions: WindowRegions, pairs: NDArray[np.int64], steps: Array, energy: Array) -> Array:
-    """Return the energy of a difference (m,) that is a gradient, from how patterns change inside of regions 0 …."""
+    """Return the energy of a difference (m,) that is a gradient, from how patterns change inside of regions 0 ….
+
+    What counts is what changes beyond noise, in the direction across the boundary and the region that changes more.
+    """
     direction = np.abs(steps @ _DIRECTIONS.T).argmax(axis=1)
-    known = regions.change[:, :, 2] >= SEGMENTATION.pairs
-    mean = np.where(known, regions.change[:, :, 0], -np.inf)
-    error = np.where(known, regions.change[:, :, 1], 0.0)
-    inside, doubt = mean[pairs, direction[:, None]], error[pairs, direction[:, None]]
-    steeper = inside.argmax(axis=1)[:, None]
-    largest, doubt = (np.take_along_axis(x, steeper, axis=1)[:, 0] for x in (inside, doubt))
-    typical = _typical(regions.energy, regions.sizes, mean)
-    unknown = np.isneginf(largest)
-    gradient = np.where(unknown, typical * energy, np.maximum(largest, 0))
-    allowed = SEGMENTATION.steeper * gradient + SEGMENTATION.errors * np.where(unknown, 0, doubt)
+    change, error, number = np.moveaxis(regions.change, 2, 0)
+    beyond = np.where(number >= SEGMENTATION.pairs, change - SEGMENTATION.errors * error, -np.inf)
+    largest = beyond[pairs, direction[:, None]].max(axis=1)
+    typical = _typical(regions.energy, regions.sizes, beyond) * energy
+    allowed = SEGMENTATION.steeper * np.where(np.isneginf(largest), typical, np.maximum(largest, 0))
     fainter, brighter = np.sort(regions.energy[pairs], axis=1).T
     return np.where(fainter * SEGMENTATION.fades < brighter, 0.0, allowed)
 
@@ -209,12 +207,12 @@ def _take_tails_off(
 
 
 def _typical(whole: Array, sizes: NDArray[np.int64], change: Array) -> float:
-    """Return by how much of its energy a region typically changes: what three quarters of all do not exceed."""
+    """Return by how much of its energy a region typically changes: what three quarters of the signal do not exceed."""
     most = change.max(axis=1)
     usable = ~np.isneginf(most) & (whole > 0)
     if not usable.any():
         return SEGMENTATION.most_typical
-    relative, weight = most[usable] / (2 * whole[usable]), sizes[usable]
+    relative, weight = most[usable] / (2 * whole[usable]), sizes[usable] * whole[usable]
     order = np.argsort(relative, kind="stable")
     total = np.cumsum(weight[order])
     value = float(relative[order][np.searchsorted(total, SEGMENTATION.typical * total[-1])])

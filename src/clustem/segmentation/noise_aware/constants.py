@@ -36,18 +36,18 @@ class SegmentationConstants:
         "0.05–0.08",
     )
     negligible: float = constant(
-        0.04,
+        0.01,
         "1",
         "difference of two means, of their energy, that is none",
-        "flat grains differ by less than 0.01 inside, like twins by 0.15 and more",
-        "0.03–0.06",
+        "flat grains differ by less inside, twins that share a row of reflections by 0.024 and more",
+        "0.005–0.02",
     )
     steeper: float = constant(
         15.0,
         "1",
-        "times the change over two positions inside, which a step exceeds",
+        "times what surely changes over two positions inside, which a step exceeds",
         "strips are three to four positions apart, and changes grow as the square",
-        "13–18",
+        "10–18",
     )
     errors: float = constant(3.0, "standard errors", "by which a step is sure", "usual", "2–3")
     chance: float = constant(3.0, "standard errors", "within which two means do not differ", "usual", "2.5–4")
@@ -89,11 +89,11 @@ class SegmentationConstants:
         "time",
         "0.01–0.05",
     )
-    pairs: float = constant(3.0, "pairs", "that tell how a region changes", "fewer are chance", "2–6")
+    pairs: float = constant(6.0, "pairs", "that tell how a region changes", "fewer are chance", "4–8")
     typical: float = constant(
         0.75,
         "1",
-        "of the regions that change less than what is taken where it is not known",
+        "of the signal in regions that change less than what is taken where it is not known",
         "a thin region beside others changes as they do",
         "0.75–0.9",
     )
@@ -144,6 +144,9 @@ class MixtureConstants:
     )
     second: float = constant(0.15, "1", "least share of the second region of a mixture", "less is noise", "0.1–0.2")
     thin: float = constant(0.1, "1", "of that share, beside the background", "a crystal is thin there", "0.05–0.2")
+    doubt: float = constant(
+        3.0, "standard errors", "by which the background may have more than one share", "usual", "0–3"
+    )
     unexplained: float = constant(
         0.7,
         "1",
@@ -181,14 +184,17 @@ class BackgroundConstants:
         0.05, "1", "that amplitude in any case", "under strong scattering it is not fainter", "0.02–0.08"
     )
     most_favour: float = constant(
-        20.0,
+        15.0,
         "1",
         "times that a crystal's share counts against the background's, at most",
         "the tails of the probe hold a few per cent",
-        "15–25",
+        "12–20",
     )
     shown: float = constant(
         6.0, "1", "times that it counts where its reflections show so much", "under strong scattering", "4–10"
+    )
+    noise: float = constant(
+        2.0, "standard errors", "of its share in a position that it counts at least for one", "less is noise", "1–3"
     )
     least: int = constant(6, "positions", "of a region that is looked at", "fewer have no mean to speak of", "4–10")
     least_core: int = constant(4, "positions", "of a core", "fewer are noise", "3–6")

@@ -129,7 +129,9 @@ def _explained(
 ) -> _Shares:
     """Explain the own patterns of a window."""
     around, inner = window.window.around, window.window.inner
-    here = np.ascontiguousarray(labels[around])
+    present, place = np.unique(labels[around], return_inverse=True)
+    here = place.reshape(labels[around].shape) - int(present[0] < 0)
+    present = present[present >= 0]
     core = np.empty(here.shape, bool)
     core_positions(here, core)
     spans = inner[0].start, inner[0].stop, inner[1].start, inner[1].stop
@@ -137,7 +139,11 @@ def _explained(
     near = np.empty((*shape, MIXTURES.regions), np.int32)
     shares, energies = np.empty(near.shape, np.float32), np.empty(near.shape, np.float32)
     rest = np.empty(shape)
-    favour = np.ones(1) if background is None else background.favour
+    empty = -1 if background is None else int(np.searchsorted(present, background.region))
+    if background is None or empty == present.size or present[empty] != background.region:
+        empty, favour = -1, np.ones(present.size)
+    else:
+        favour = background.favour[present]
     explain_positions(
         _patterns(features, window),
         here,
@@ -147,14 +153,15 @@ def _explained(
         MIXTURES.radius,
         MIXTURES.least,
         favour,
-        -1 if background is None else background.region,
+        empty,
+        MIXTURES.doubt,
         interior,
         near,
         shares,
         energies,
         rest,
     )
-    return _Shares(near, shares, energies, rest)
+    return _Shares(np.append(present, -1)[near].astype(np.int32), shares, energies, rest)
 
 
 def _patterns(features: Features, window: WindowFeatures) -> NDArray[np.float32]:

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from skimage.measure import label
 
 from clustem.segmentation.features import Features
-from clustem.segmentation.noise_aware.background import Background, Scattering, empty_region, find_background
+from clustem.segmentation.noise_aware.background import (
+    Background,
+    Scattering,
+    empty_region,
+    find_background,
+    join_empty,
+)
 from clustem.segmentation.noise_aware.constants import SEGMENTATION
 from clustem.segmentation.noise_aware.fragments import grow_fragments
 from clustem.segmentation.noise_aware.joining import Joined, join_regions
@@ -95,6 +101,10 @@ def _joined(piece: _Piece, labels: NDArray[np.int64], *, contact: int) -> NDArra
     return in_order(piece.join(labels, contact).labels)
 
 
+def _emptied(piece: _Piece, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    return in_order(join_empty(piece.features, labels, piece.settled.others, piece.settled.rows))
+
+
 def _dissolved(piece: _Piece, labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return dissolve_mixtures(piece.features, labels, piece.empty(labels), piece.settled.rows)
 
@@ -111,10 +121,12 @@ def _pieces(piece: _Piece, labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 STEPS: tuple[tuple[str, Step], ...] = (
+    ("join all that holds no crystal", _emptied),
     ("dissolve fragments that are nothing but the overlap of others", _dissolved),
     ("give every position to the region that it is most of", partial(_refined, rounds=3)),
     ("make regions in several pieces several", _pieces),
     ("join what touches now", partial(_joined, contact=SEGMENTATION.contact)),
+    ("join all that holds no crystal now", _emptied),
     ("dissolve what is an overlap now", _dissolved),
     ("give every position to its region again", partial(_refined, rounds=1)),
     ("make regions in several pieces several again", _pieces),
