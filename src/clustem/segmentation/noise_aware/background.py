@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from clustem.computing import in_threads
 from clustem.segmentation.features import Features, WindowFeatures
 from clustem.segmentation.noise_aware._background_kernels import best_windows, energies_of, sum_electrons, sum_values
-from clustem.segmentation.noise_aware.constants import BACKGROUND
+from clustem.segmentation.noise_aware.constants import BACKGROUND, SEGMENTATION
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Scattering:
         while not found.all():
             bright = float(np.median(self.reflections[~found]))
             more = float(np.median(self.electrons[~found])) - float(self.electrons[empty])
-            faint = self.electrons - self.electrons[empty] < BACKGROUND.dark * more
+            faint = self.electrons - self.electrons[empty] <= BACKGROUND.dark * more
             also = faint & (self.reflections < BACKGROUND.weak * bright)
             if not (also & ~found).any():
                 break
@@ -161,12 +161,14 @@ def _electrons(
 
 
 def measure_scattering(features: Features, labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], Scattering]:
-    """Return the regions of at least six positions, and what they scatter."""
+    """Return the regions of at least six positions, and what they scatter; equally much where nothing is counted."""
     labels, number = np.ascontiguousarray(labels), int(labels.max(initial=-1)) + 1
     sums, sizes = _electrons(features, labels, number, cores=False)
     regions = np.flatnonzero(sizes >= BACKGROUND.least)
     reflections, anisotropy = _reflections(features, labels, regions, number)
-    return regions, Scattering(sums[regions] / sizes[regions], reflections, anisotropy)
+    counted = all(window.counted for window in features.windows)
+    electrons = sums[regions] / sizes[regions] if counted else np.ones(regions.size)
+    return regions, Scattering(electrons, reflections, anisotropy)
 
 
 def _reflections(
@@ -201,7 +203,8 @@ def _measured(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the amplitude of mean patterns without noise (k,), and how much of its energy a mean over rings leaves.
 
-    They are those of the filtered patterns, in which smooth scattering is nothing, whatever its strength.
+    They are those of the filtered patterns, in which smooth scattering is nothing, whatever its strength. An amplitude
+    is as large as noise may hide, at least: a few positions do not show that there is nothing.
     """
     number, size = here.stop - here.start, window.values.shape[2]
     means, dose, count = np.zeros((number, size)), np.zeros(number), np.zeros(number)
@@ -214,5 +217,6 @@ def _measured(
     energies_of(means, whole, energy)
     energies_of(means, radial, even)
     left = energy - even - dose * float(np.trace(whole) - np.trace(radial))
-    amplitude = np.sqrt(np.maximum((means**2).sum(axis=1) - size * dose, 0.0))
+    sure = SEGMENTATION.errors * np.sqrt(2 * size) * dose
+    amplitude = np.sqrt(np.maximum((means**2).sum(axis=1) - size * dose, sure))
     return amplitude, left / np.maximum(energy, 1e-300)

@@ -167,13 +167,13 @@ def _explained(
 def _patterns(features: Features, window: WindowFeatures) -> NDArray[np.float32]:
     """Return what patterns (h, w, D + 1) are compared by: contrasts, and the electrons in units of their noise.
 
-    Without counts, the sum of a pattern weighs as much as its contrasts, so that shares add up to one.
+    Without counts, sums of patterns say nothing, and only contrasts (h, w, D) are compared.
     """
+    if not window.counted:
+        return window.values
     electrons = features.electrons[window.window.around]
     mean = float(electrons.mean(dtype=np.float64))
     scale = 1 / np.sqrt(mean) if mean > 0 else 0.0  # below an unknown offset: no electrons
-    if not window.counted and mean > 0:
-        scale = float(np.sqrt((window.values.astype(np.float64) ** 2).sum(axis=2).mean())) / mean
     return np.concatenate([window.values, electrons[..., None] * np.float32(scale)], axis=2, dtype=np.float32)
 
 
