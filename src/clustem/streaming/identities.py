@@ -108,5 +108,5 @@ class Identities:
         return np.array([self.root(k) for k in range(len(self.parent))], np.int64)
 
     def _scattering(self, domains: list[int]) -> Scattering:
-        values = np.array([self.measured[k][1:] for k in domains]).reshape(-1, 3)
-        return Scattering(values[:, 0], values[:, 1], values[:, 2])
+        values = np.array([self.measured[k] for k in domains], float).reshape(-1, 4)
+        return Scattering(values[:, 1], values[:, 2], values[:, 3], values[:, 0].astype(np.int64))

@@ -65,7 +65,7 @@ def test_what_regions_scatter(particles):
 
 def test_other_regions_of_the_scan_are_taken_into_account(particles):
     def scattering(electrons, reflections, anisotropy=0.9):
-        return Scattering(np.array([electrons]), np.array([reflections]), np.array([anisotropy]))
+        return Scattering(np.array([electrons]), np.array([reflections]), np.array([anisotropy]), np.array([9]))
 
     brighter, fainter = scattering(4e3, 100.0), scattering(1.0, 0.0, 0.0)
     alone = np.where(LABELS == 0, 0, -1)
@@ -103,3 +103,32 @@ def test_crystals_alone_have_no_background():
 
 def test_a_thin_crystal_is_no_background():
     assert region(features([crystal(40, scattered=0.1), crystal(0), crystal(25)]), LABELS) is None
+
+
+def test_tails_of_the_probe_are_as_empty_as_vacuum():
+    """Vacuum, tails of two brightnesses, a thin crystal, and crystals; each against the middle of the others."""
+    scattering = Scattering(
+        electrons=np.array([10.0, 12.0, 14.0, 30.0, 110.0, 90.0]),
+        reflections=np.array([0.1, 1.0, 9.0, 12.0, 100.0, 80.0]),
+        anisotropy=np.ones(6),
+        positions=np.array([50, 400, 20, 20, 80, 40]),
+    )
+    assert scattering.as_empty(0).tolist() == [True, True, True, False, False, False]
+
+
+def test_two_regions_are_vacuum_and_a_crystal():
+    two = Scattering(np.array([1.0, 1.0]), np.array([0.0, 0.1]), np.ones(2), np.array([9, 9]))
+    assert two.as_empty(0).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_middle_of_the_others_against_leaving_out_each(seed):
+    random = np.random.default_rng(seed)
+    number = 9
+    scattering = Scattering(np.ones(number), random.random(number), np.ones(number), random.integers(1, 30, number))
+    regions = np.arange(number)
+    for k, middle in enumerate(scattering._middle_of_others(regions)):
+        others = np.delete(regions, k)
+        order = others[np.argsort(scattering.reflections[others])]
+        total = np.cumsum(scattering.positions[order])
+        assert middle == order[np.searchsorted(total, total[-1] / 2)]

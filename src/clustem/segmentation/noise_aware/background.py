@@ -36,16 +36,18 @@ class Scattering:
         Amplitude of what stands out of the smooth scattering, in standard deviations of the noise of a position.
     anisotropy : (K,) float64
         Share of the energy of that which a mean over rings about the beam leaves.
+    positions : (K,) int64
     """
 
     electrons: NDArray[np.float64]
     reflections: NDArray[np.float64]
     anisotropy: NDArray[np.float64]
+    positions: NDArray[np.int64]
 
     @classmethod
     def nothing(cls) -> Scattering:
         """Return that of no region."""
-        return cls(np.empty(0), np.empty(0), np.empty(0))
+        return cls(np.empty(0), np.empty(0), np.empty(0), np.empty(0, np.int64))
 
     def with_others(self, other: Scattering) -> Scattering:
         """Return these regions and then others."""
@@ -53,6 +55,7 @@ class Scattering:
             np.append(self.electrons, other.electrons),
             np.append(self.reflections, other.reflections),
             np.append(self.anisotropy, other.anisotropy),
+            np.append(self.positions, other.positions),
         )
 
     def empty(self) -> int | None:
@@ -71,17 +74,32 @@ class Scattering:
         return faintest if empty or (round_enough and faint) else None
 
     def as_empty(self, empty: int) -> NDArray[np.bool_]:
-        """Return which regions (K,) scatter hardly more than the one without a crystal, compared with the others."""
+        """Return which regions (K,) scatter hardly more than the one without a crystal.
+
+        Each is compared with the one that holds the middle position of all others, by their reflections.
+        """
         found: NDArray[np.bool_] = np.arange(self.electrons.size) == empty
-        while not found.all():
-            bright = float(np.median(self.reflections[~found]))
-            more = float(np.median(self.electrons[~found])) - float(self.electrons[empty])
-            faint = self.electrons - self.electrons[empty] <= BACKGROUND.dark * more
-            also = faint & (self.reflections < BACKGROUND.weak * bright)
-            if not (also & ~found).any():
+        more = self.electrons - self.electrons[empty]
+        while (~found).sum() > 1:
+            rest = np.flatnonzero(~found)
+            usual = self._middle_of_others(rest)
+            faint = more[rest] <= BACKGROUND.dark * more[usual]
+            also = rest[faint & (self.reflections[rest] < BACKGROUND.weak * self.reflections[usual])]
+            if not also.size:
                 break
-            found = found | also
+            found[also] = True
         return found
+
+    def _middle_of_others(self, regions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return for each of some regions which of the others holds the middle one of their positions."""
+        order = regions[np.argsort(self.reflections[regions], kind="stable")]
+        own, rank = self.positions[regions], np.empty(self.electrons.size, np.int64)
+        rank[order] = np.arange(order.size)
+        place, total = rank[regions], np.cumsum(self.positions[order])
+        middle = (total[-1] - own) / 2
+        before, after = np.searchsorted(total, middle), np.searchsorted(total, middle + own)
+        after = np.clip(np.where(after == place, after + 1, after), 0, order.size - 1)
+        return np.asarray(order[np.where(before < place, before, after)])
 
 
 def find_background(
@@ -168,7 +186,7 @@ def measure_scattering(features: Features, labels: NDArray[np.int64]) -> tuple[N
     reflections, anisotropy = _reflections(features, labels, regions, number)
     counted = all(window.counted for window in features.windows)
     electrons = sums[regions] / sizes[regions] if counted else np.ones(regions.size)
-    return regions, Scattering(electrons, reflections, anisotropy)
+    return regions, Scattering(electrons, reflections, anisotropy, sizes[regions])
 
 
 def _reflections(
