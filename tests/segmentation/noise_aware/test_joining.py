@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from clustem.segmentation import adjusted_rand_index
+from clustem.segmentation.noise_aware import joining
 from clustem.segmentation.noise_aware.fragments import grow_fragments
-from clustem.segmentation.noise_aware.joining import _mutual, join_regions
+from clustem.segmentation.noise_aware.joining import _chosen, join_regions
 from tests.segmentation.scenes import features_of, halves
 
 SIMILARITY = 0.4
@@ -26,13 +27,47 @@ def stripes(shape, number):
     return np.tile(np.arange(shape[1]) * number // shape[1], (shape[0], 1)).astype(np.int64)
 
 
-def test_pairs_are_mutual():
+EQUAL = np.full(6, 9)
+
+
+def test_pairs_of_equals_are_mutual():
     """2 and 3 are the most alike, 1 would rather have 2, 0 has 1 left in the next round."""
     pairs = np.array([(0, 1), (1, 2), (2, 3), (4, 5)])
-    assert _mutual(pairs, np.array([0.4, 0.2, 0.1, 0.5]), 6).tolist() == [2, 3]
-    assert _mutual(pairs, np.array([0.4, 0.2, np.inf, np.inf]), 6).tolist() == [1]
-    assert _mutual(pairs, np.full(4, 0.3), 6).tolist() == [0, 3], "of equal ones the first; 2 has 1 before 3"
-    assert _mutual(pairs, np.full(4, np.inf), 6).size == 0
+    assert _chosen(pairs, np.array([0.4, 0.2, 0.1, 0.5]), EQUAL).tolist() == [2, 3]
+    assert _chosen(pairs, np.array([0.4, 0.2, np.inf, np.inf]), EQUAL).tolist() == [1]
+    assert _chosen(pairs, np.full(4, 0.3), EQUAL).tolist() == [0, 3], "of equal ones the first; 2 has 1 before 3"
+    assert _chosen(pairs, np.full(4, np.inf), EQUAL).size == 0
+
+
+def test_a_large_region_takes_all_small_ones_that_like_it_best():
+    """1 to 4 touch 0; 4 is too large for 0 to take it beside 1, which it likes better, and 3 likes 2 better."""
+    pairs = np.array([(0, 1), (0, 2), (0, 3), (0, 4), (2, 3)])
+    sizes = np.array([200, 9, 9, 9, 20])
+    assert _chosen(pairs, np.array([0.1, 0.2, 0.3, 0.15, 0.25]), sizes).tolist() == [0, 1]
+    assert _chosen(pairs, np.array([0.1, 0.2, 0.3, 0.15, 0.25]), np.array([400, 9, 9, 9, 20])).tolist() == [0, 1, 3]
+
+
+def test_a_crystal_as_large_as_the_scan_takes_few_rounds(monkeypatch):
+    labels = np.arange(40 * 40).reshape(40, 40) // 4
+    rounds = []
+    asked = joining.compare_contacts
+
+    def counted(*args, **options):
+        rounds.append(1)
+        return asked(*args, **options)
+
+    monkeypatch.setattr(joining, "compare_contacts", counted)
+    joined = join_regions(noisy(np.full((40, 40, 3), 30.0)), labels, SIMILARITY)
+    assert joined.labels.max() == 0
+    assert len(joined.merges) == 399
+    assert len(rounds) < 40, "400 regions, of which one would take the others one by one"
+
+
+def test_what_one_region_would_take_stays_two_where_that_is_known():
+    labels = np.repeat([0, 1, 2], [4, 40, 4])[None].repeat(12, axis=0)
+    joined = join_regions(noisy(np.full((12, 48, 3), 30.0)), labels, SIMILARITY, apart=[(0, 2)])
+    assert joined.labels.max() - joined.labels.min() > 0
+    assert joined.labels[0, 0] != joined.labels[0, -1]
 
 
 def test_a_jump_divides_and_nothing_does_not():

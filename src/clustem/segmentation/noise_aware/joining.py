@@ -14,6 +14,7 @@ from clustem.segmentation.noise_aware.constants import SEGMENTATION
 from clustem.segmentation.noise_aware.contacts import Contacts, Touching
 from clustem.segmentation.noise_aware.measured import Measured
 
+_MANY_TIMES = 16  # as large: a region that takes others without being their equal
 _BELOW = 1.5  # standard errors by which a similarity is taken to be lower when pairs are put in order
 
 
@@ -54,15 +55,16 @@ def join_regions(
 
     Two neighbours become one if nothing but noise makes them differ; or if the step between them is no larger than
     what their patterns change by over the same distance inside of them, and their reflections have at least
-    `similarity` in common. In every round, all pairs are joined in which each is the most alike neighbour of the other.
-    Pairs that are `apart` are not joined, nor is what becomes one with them.
+    `similarity` in common. In every round, all pairs are joined in which each is the most alike neighbour of the other,
+    and all regions with their most alike neighbour if that is many times as large: else a crystal as large as the scan
+    would take one at a time. Pairs that are `apart` are not joined, nor is what becomes one with them.
     """
     labels = labels.copy()
     owner = owners(labels.shape, [window.window for window in features.windows])
     foreign = _Foreign(apart)
     known_keys, known = np.empty(0, np.int64), Comparisons.empty(0)
     number = int(labels.max(initial=-1)) + 1
-    stands = _first_places(labels, number)
+    stands, sizes = _first_places(labels, number), np.bincount(labels[labels >= 0], minlength=number)
     changed, measured = np.ones(number, bool), Measured(number)
     merges, heights = [], []
     touching = Touching.of(labels, owner)
@@ -82,18 +84,22 @@ def join_regions(
         nothing, crystal = decided(found, similarity)
         joins = (nothing | crystal) & ~foreign.among(contacts.pairs)
         order = 1 - np.clip(found.similarity - _BELOW * found.error, -1, 1)
-        chosen = _mutual(contacts.pairs, np.where(joins, order, np.inf), number)
+        chosen = _chosen(contacts.pairs, np.where(joins, order, np.inf), sizes)
         if not chosen.size:
             break
         table = np.arange(number)
+        changed = np.zeros(number, bool)
         for n in chosen[np.lexsort((keys[chosen], order[chosen]))].tolist():
-            a, b = contacts.pairs[n].tolist()
+            a, b = sorted(_root(table, region) for region in contacts.pairs[n].tolist())
+            changed[contacts.pairs[n]] = changed[a] = True
+            if foreign.two(a, b):
+                continue
             table[b] = a
+            sizes[a] += sizes[b]
             merges.append((stands[a], stands[b]))
             heights.append(max(similarity, min(1.0, float(found.similarity[n]))))
             foreign.join(a, b)
-        changed = np.zeros(number, bool)
-        changed[contacts.pairs[chosen]] = True
+        table = np.array([_root(table, region) for region in range(number)]) if chosen.size else table
         measured.change(changed)
         touching = touching.joined(table)
         labels = np.where(labels >= 0, table[labels], -1)
@@ -115,16 +121,27 @@ def _left(found: Comparisons, similarity: float) -> NDArray[np.float64]:
     return np.asarray(np.clip(np.nan_to_num(share, nan=-1.0), -1.0, np.nextafter(similarity, 0)))
 
 
-def _mutual(pairs: NDArray[np.int64], order: NDArray[np.float64], number: int) -> NDArray[np.int64]:
-    """Return which pairs (m, 2) come first for both of their regions, by order (m,), then by number; inf is never."""
+def _chosen(pairs: NDArray[np.int64], order: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return which pairs (m, 2) of regions with sizes (K,) are joined, by order (m,), then by number; inf is never.
+
+    Those that come first for both, and those that come first for one if the other is many times as large.
+    """
     able = np.flatnonzero(~np.isinf(order))
     rank = np.full(order.size, order.size)
     rank[able[np.lexsort((pairs[able, 1], pairs[able, 0], order[able]))]] = np.arange(able.size)
-    best = np.full(number, order.size)
+    best = np.full(sizes.size, order.size)
     for side in (0, 1):
         np.minimum.at(best, pairs[able, side], rank[able])
-    mine = (best[pairs] == rank[:, None]).all(axis=1) & (rank < order.size)
-    return np.flatnonzero(mine)
+    first = (best[pairs] == rank[:, None]) & (rank < order.size)[:, None]
+    small = sizes[pairs] * _MANY_TIMES < sizes[pairs[:, ::-1]]
+    return np.flatnonzero(first.all(axis=1) | (first & small).any(axis=1))
+
+
+def _root(table: NDArray[np.int64], region: int) -> int:
+    """Return what a region became."""
+    while table[region] != region:
+        region = int(table[region])
+    return region
 
 
 def _first_places(labels: NDArray[np.int64], number: int) -> NDArray[np.int64]:
@@ -143,6 +160,10 @@ class _Foreign:
         for a, b in apart:
             self.of.setdefault(a, set()).add(b)
             self.of.setdefault(b, set()).add(a)
+
+    def two(self, a: int, b: int) -> bool:
+        """Return whether a and b are two."""
+        return b in self.of.get(a, ())
 
     def among(self, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which pairs (m, 2) are two."""
