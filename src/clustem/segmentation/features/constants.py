@@ -44,10 +44,10 @@ class FeatureConstants:
         "periods",
         "around the centre that smooth scattering may have",
         "the centre may be off, and scattering oval",
-        "1–2",
+        "as it is",
     )
     across: int = constant(
-        3, "half waves", "across the detector that smooth scattering may have", "it may have no centre", "0–5"
+        3, "half waves", "across the detector that smooth scattering may have", "it may have no centre", "3–5"
     )
     dark_floor: float = constant(
         0.02, "1", "of the mean, added to it before it divides", "dark pixels are not blown up", "0.017–0.05"

@@ -40,7 +40,7 @@ class SegmentationConstants:
         "1",
         "difference of two means, of their energy, that is none",
         "flat grains differ by less inside, twins that share a row of reflections by 0.024 and more",
-        "0.005–0.02",
+        "0.005–0.01",
     )
     steeper: float = constant(
         15.0,
@@ -56,7 +56,7 @@ class SegmentationConstants:
         "1",
         "by which `similarity` is higher for a step as large as allowed than for none",
         "the larger the step, the more must be in common",
-        "0–0.38",
+        "0.25–0.38",
     )
     thin: float = constant(
         1.5,
@@ -70,7 +70,7 @@ class SegmentationConstants:
         "1",
         "of the similarity of intensities, which reflections have in common at least",
         "in a crystal that bends spots stay while intensities change; twins share few strong spots",
-        "0.95–0.97",
+        "0.93–0.95",
     )
     doubt: float = constant(
         0.5,
@@ -89,7 +89,7 @@ class SegmentationConstants:
         "time",
         "0.01–0.05",
     )
-    pairs: float = constant(6.0, "pairs", "that tell how a region changes", "fewer are chance", "4–8")
+    pairs: float = constant(6.0, "pairs", "that tell how a region changes", "fewer are chance", "4–6")
     typical: float = constant(
         0.75,
         "1",
@@ -145,7 +145,7 @@ class MixtureConstants:
     second: float = constant(0.15, "1", "least share of the second region of a mixture", "less is noise", "0.1–0.2")
     thin: float = constant(0.1, "1", "of that share, beside the background", "a crystal is thin there", "0.05–0.2")
     doubt: float = constant(
-        3.0, "standard errors", "by which the background may have more than one share", "usual", "0–3"
+        1.0, "standard errors", "by which the background may have more than one share", "usual", "1–3"
     )
     unexplained: float = constant(
         0.7,
@@ -194,7 +194,7 @@ class BackgroundConstants:
         6.0, "1", "times that it counts where its reflections show so much", "under strong scattering", "4–10"
     )
     noise: float = constant(
-        2.0, "standard errors", "of its share in a position that it counts at least for one", "less is noise", "1–3"
+        1.5, "standard errors", "of its share in a position that it counts at least for one", "less is noise", "1.5–2"
     )
     least: int = constant(6, "positions", "of a region that is looked at", "fewer have no mean to speak of", "4–10")
     least_core: int = constant(4, "positions", "of a core", "fewer are noise", "3–6")
