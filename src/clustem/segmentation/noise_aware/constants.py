@@ -35,6 +35,13 @@ class SegmentationConstants:
         "small against what different crystals differ by",
         "0.05–0.08",
     )
+    larger: float = constant(
+        16.0,
+        "1",
+        "times as large as others is a region that takes all of them in one round",
+        "a crystal as large as the scan would take one at a time",
+        "8–32",
+    )
     negligible: float = constant(
         0.01,
         "1",

@@ -14,7 +14,6 @@ from clustem.segmentation.noise_aware.constants import SEGMENTATION
 from clustem.segmentation.noise_aware.contacts import Contacts, Touching
 from clustem.segmentation.noise_aware.measured import Measured
 
-_MANY_TIMES = 16  # as large: a region that takes others without being their equal
 _BELOW = 1.5  # standard errors by which a similarity is taken to be lower when pairs are put in order
 
 
@@ -99,7 +98,7 @@ def join_regions(
             merges.append((stands[a], stands[b]))
             heights.append(max(similarity, min(1.0, float(found.similarity[n]))))
             foreign.join(a, b)
-        table = np.array([_root(table, region) for region in range(number)]) if chosen.size else table
+        table = np.array([_root(table, region) for region in range(number)])
         measured.change(changed)
         touching = touching.joined(table)
         labels = np.where(labels >= 0, table[labels], -1)
@@ -133,7 +132,7 @@ def _chosen(pairs: NDArray[np.int64], order: NDArray[np.float64], sizes: NDArray
     for side in (0, 1):
         np.minimum.at(best, pairs[able, side], rank[able])
     first = (best[pairs] == rank[:, None]) & (rank < order.size)[:, None]
-    small = sizes[pairs] * _MANY_TIMES < sizes[pairs[:, ::-1]]
+    small = sizes[pairs] * SEGMENTATION.larger < sizes[pairs[:, ::-1]]
     return np.flatnonzero(first.all(axis=1) | (first & small).any(axis=1))
 
 
