@@ -35,6 +35,13 @@ class SegmentationConstants:
         "small against what different crystals differ by",
         "0.05–0.08",
     )
+    below: float = constant(
+        1.5,
+        "standard errors",
+        "by which similarities are taken to be lower when pairs are put in order",
+        "a faint pair is not the most alike by chance",
+        "not measured",
+    )
     larger: float = constant(
         16.0,
         "1",

@@ -14,8 +14,6 @@ from clustem.segmentation.noise_aware.constants import SEGMENTATION
 from clustem.segmentation.noise_aware.contacts import Contacts, Touching
 from clustem.segmentation.noise_aware.measured import Measured
 
-_BELOW = 1.5  # standard errors by which a similarity is taken to be lower when pairs are put in order
-
 
 @dataclass(frozen=True, eq=False)
 class Joined:
@@ -82,7 +80,7 @@ def join_regions(
         known_keys, known = keys, found
         nothing, crystal = decided(found, similarity)
         joins = (nothing | crystal) & ~foreign.among(contacts.pairs)
-        order = 1 - np.clip(found.similarity - _BELOW * found.error, -1, 1)
+        order = 1 - np.clip(found.similarity - SEGMENTATION.below * found.error, -1, 1)
         chosen = _chosen(contacts.pairs, np.where(joins, order, np.inf), sizes)
         if not chosen.size:
             break
