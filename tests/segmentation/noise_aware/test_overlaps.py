@@ -41,6 +41,16 @@ def test_what_a_thin_region_is_a_mixture_of(shares, background, gone):
     assert np.array_equal(labels, given)
 
 
+def test_the_tails_of_a_nucleus_in_vacuum_do_not_explain_it():
+    """The mean of vacuum is its pattern, a thousand times fainter; four positions have no core."""
+    labels = np.zeros((16, 16), np.int64)
+    labels[7:9, 7:9] = 1
+    means = np.where(labels[..., None] == 1, 1.0, 1e-3) * np.array([30.0, 20, 10])
+    features = features_of(means + 0.01 * np.random.default_rng(0).normal(size=means.shape), noise=1e-4)
+    assert np.array_equal(dissolve_mixtures(features, labels, 0), labels)
+    assert (dissolve_mixtures(features, labels, None)[7:9, 7:9] == -1).all(), "it may be part of a crystal, fainter"
+
+
 def test_a_region_with_a_core_of_its_own_is_no_mixture():
     labels = np.zeros((12, 18), np.int64)
     labels[:, 6:11], labels[:, 11:] = 2, 1

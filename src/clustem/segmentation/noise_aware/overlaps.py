@@ -80,14 +80,12 @@ class _Around:
         count, variance = self._fill(window, self._anywhere, region, mean)
         if not known or not count:
             return False
-        near = list(known)
-        shares, rest = nnls(np.stack(list(known.values()), axis=1), mean)
-        chance = mean.size * variance
-        energy = float(mean @ mean)
-        if background is not None and background in known:
-            under = known[background]
-            energy -= float(under @ mean) ** 2 / max(float(under @ under), 1e-300)
-        explained = 1 - max(rest**2 - chance, 0) / max(energy - chance, 1e-12)
+        near, chance = list(known), mean.size * variance
+        under = near.index(background) if background in known else None
+        means = np.stack(list(known.values()), axis=1)
+        shares, rest = _shares(means, mean, under)
+        above = mean if under is None else _shares(means[:, [under]], mean, 0)[1]
+        explained = 1 - max(float(rest @ rest) - chance, 0) / max(float(above @ above) - chance, 1e-12)
         if explained >= MIXTURES.alike or len(near) == 1:
             return bool(explained >= MIXTURES.alike)
         order = np.argsort(shares, kind="stable")
@@ -108,6 +106,21 @@ class _Around:
         here = window.values, window.noise, where, self.labels, _span(window), self.boxes[region]
         count, variance = mean_inside(*here, region, mean)
         return int(count), float(variance)
+
+
+def _shares(means: Array, mean: Array, background: int | None) -> tuple[Array, Array]:
+    """Return the shares (k,) of some means (D, k) in a mean (D,), and what they leave of it.
+
+    There is no more of the background in it than beside it. In its mean, tails of the probe show crystals faintly, so
+    that a few thousand times as much of it would explain them.
+    """
+    shares, _ = nnls(means, mean)
+    if background is not None and shares[background] > 1:
+        others = np.arange(shares.size) != background
+        shares[background] = 1.0
+        if others.any():
+            shares[others], _ = nnls(means[:, others], mean - means[:, background])
+    return shares, mean - means @ shares
 
 
 def _span(window: WindowFeatures) -> NDArray[np.int64]:
