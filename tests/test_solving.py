@@ -4,7 +4,6 @@ from threadpoolctl import threadpool_info
 
 from clustem.solving import (
     factorise_positive,
-    invert_positive,
     small_products,
     solve_positive,
 )
@@ -43,15 +42,6 @@ def test_equations_compiled_and_as_plain_python(size):
         factorise(factor)
         solve(factor, found)
         np.testing.assert_allclose(found, expected, rtol=1e-9)
-
-
-def test_an_inverse_compiled_and_as_plain_python():
-    columns = np.random.default_rng(0).normal(size=(5, 3))
-    matrix = columns.T @ columns
-    for invert in (invert_positive, invert_positive.py_func):
-        inverse = np.full((3, 3), np.nan)
-        invert(matrix.copy(), inverse)
-        np.testing.assert_allclose(inverse @ matrix, np.eye(3), atol=1e-9)
 
 
 def test_a_singular_matrix_gives_numbers():

@@ -51,13 +51,3 @@ def solve_positive(factor: Array, values: Array) -> None:
         for k in range(i + 1, values.size):
             values[i] -= factor[k, i] * values[k]
         values[i] /= factor[i, i]
-
-
-@compiled()
-def invert_positive(matrix: Array, inverse: Array) -> None:
-    """Fill inverse (n, n) with that of a positive definite matrix (n, n), whose lower triangle is overwritten."""
-    factorise_positive(matrix)
-    for i in range(matrix.shape[0]):
-        inverse[i] = 0.0
-        inverse[i, i] = 1.0
-        solve_positive(matrix, inverse[i])

@@ -11,6 +11,7 @@ from clustem.segmentation.noise_aware._mixture_kernels import (
     product_of,
     settle_labels,
     solve_shares,
+    spread_of,
     step_to_solution,
 )
 
@@ -268,6 +269,29 @@ def test_half_the_rise_of_chi_squared_if_another_had_as_large_a_share(kernel):
         assert rest[0, 1] == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("kernel", both(spread_of))
+def test_the_spread_of_a_difference_of_shares(kernel):
+    """It is that of least squares over both regions and those with a share."""
+    columns, share = np.random.default_rng(0).normal(size=(9, 4)), np.array([0.5, 0.0, 0.7, 0.0, np.nan])
+    for top, other, members in ((2, 0, [0, 2]), (2, 3, [0, 2, 3]), (0, 1, [0, 2, 1])):
+        inverse = np.linalg.inv(columns[:, members].T @ columns[:, members])
+        wanted = np.array([{top: 3.0, other: -2.0}.get(k, 0.0) for k in members])
+        found = kernel(columns.T @ columns, share, 4, top, other, 3.0, 2.0)
+        assert found == pytest.approx(wanted @ inverse @ wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("kernel", both(explain_positions))
+def test_two_means_that_are_alike_do_not_make_a_third_unsure(kernel):
+    """A pattern as 1 and 2 have it is not as much of 0, although 2 and less of 1 are nearly that."""
+    labels = np.array([[0, 1, -1, 2, 2]])
+    patterns = np.array([[[0.0, 3], [50, 3], [60, 3.2], [48, 2.9], [48, 2.9]]], np.float32)
+    options = {"least": 1, "reach": 2, "background": 0, "favour": [1.0, 6, 6], "doubt": 1.0}
+    near, shares, energies, _ = explained(kernel, patterns, labels, np.zeros((1, 5), bool), **options)
+    by_region = dict(zip(near[0, 2].tolist(), energies[0, 2].tolist(), strict=True))
+    assert sum(shares[0, 2] > 0) == 1
+    assert by_region[0] > 4
+
+
 @pytest.mark.parametrize("kernel", both(explain_positions))
 @pytest.mark.parametrize(
     ("doubt", "owner", "expected", "left"), [(3.0, 1, (1.3, 270 / 1700), 1586.12), (99, 0, (4, 0), 900)]
@@ -305,9 +329,24 @@ def test_there_is_no_more_of_the_background_behind_a_crystal_than_beside(kernel,
             if expected[place] > most:
                 others = nnls(np.delete(columns, place, axis=1), pattern - most * means[place])[0]
                 expected, held = np.insert(others, place, most), held + 1
+            expected[place] += max(1 - expected.sum(), 0)
         found = dict(zip(near[y, x].tolist(), shares[y, x].tolist(), strict=True))
         np.testing.assert_allclose([found[k] for k in present], expected, rtol=1e-5, atol=1e-5)
     assert held >= 3
+
+
+@pytest.mark.parametrize("kernel", both(explain_positions))
+def test_what_a_pattern_lacks_of_one_share_is_vacuum(kernel):
+    """A tenth of the crystal beside it are tails of the probe, four tenths a thin rim; vacuum itself shows nothing."""
+    labels, crystal = np.array([[0, -1, 1]]), np.array([40.0, 20, 0])
+    for share, owner in ((0.1, 0), (0.4, 1)):
+        patterns = np.array([[[0, 0, 1e-3], share * crystal, crystal]], np.float32)
+        options = {"favour": [1.0, 4.0], "background": 0, "least": 1, "reach": 1, "doubt": 0.0}
+        near, shares, energies, rest = explained(kernel, patterns, labels, np.zeros((1, 3), bool), **options)
+        by_region = dict(zip(near[0, 1].tolist(), shares[0, 1].tolist(), strict=True))
+        assert by_region[0] == pytest.approx(1 - share, abs=0.002)
+        assert near[0, 1, energies[0, 1, :2].argmin()] == owner
+        assert rest[0, 1] == pytest.approx(0, abs=1e-4), "of what its pattern explains"
 
 
 @pytest.mark.parametrize("kernel", both(explain_positions))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustem.compiling import compiled
-from clustem.solving import factorise_positive, invert_positive, solve_positive
+from clustem.solving import factorise_positive, solve_positive
 
 Array = NDArray[Any]
 
@@ -168,6 +168,33 @@ def _weights(one: int, other: int, background: int, favour: Array) -> tuple[floa
 
 
 @compiled()
+def spread_of(gram: Array, share: Array, number: int, top: int, other: int, a: float, b: float) -> float:
+    """Variance of a · share of `top` less b · share of another region, where only these and those with a share count.
+
+    gram (m, m) and share (m,) are of so many regions. Others explain nothing: were they free to be negative, any two
+    means that are nearly alike would make every share unsure.
+    """
+    members, used = np.empty(number, np.int64), 0
+    ridge = 0.0
+    for i in range(number):
+        ridge = max(ridge, gram[i, i])
+        if share[i] > 0.0 and i != top and i != other:
+            members[used] = i
+            used += 1
+    members[used], members[used + 1] = top, other
+    used += 2
+    part, last = np.empty((used, used)), np.zeros(used)
+    for i in range(used):
+        for j in range(used):
+            part[i, j] = gram[members[i], members[j]]
+        part[i, i] += 1e-9 * ridge + 1e-300
+    factorise_positive(part)
+    last[used - 2], last[used - 1] = a, -b
+    solve_positive(part, last)
+    return float(a * last[used - 2] - b * last[used - 1])
+
+
+@compiled()
 def explain_positions(
     patterns: Array,
     labels: Array,
@@ -193,7 +220,8 @@ def explain_positions(
     as large a share as the largest; and rest (rows, columns), χ² of the whole. Where only its own region is near, that
     has the whole pattern, which is only compared with it with `interior`. Against the background, a region or −1, the
     shares of the others count times favour (k,), and it has no more than one share and `doubt` standard errors: no more
-    of it is behind a crystal than beside. Sums over the square around a position move along with it.
+    of it is behind a crystal than beside. What all shares lack of one is its own, too: vacuum has no pattern to be
+    recognised by. Sums over the square around a position move along with it.
     """
     most, size = near.shape[2], patterns.shape[2]
     found, columns = np.empty(most, np.int64), np.empty((most, size))
@@ -235,26 +263,24 @@ def explain_positions(
                 most_of_it = 1.0 + doubt / np.sqrt(max(gram[i, i], 1e-300))
                 if found[i] == background and share[i] > most_of_it:
                     hold_share(gram, product, number, i, most_of_it, share)
-            top, ridge = 0, 0.0
-            for i in range(number):
-                ridge = max(ridge, gram[i, i])
-                a, b = _weights(found[top], found[i], background, favour)
-                if b * share[i] > a * share[top]:
-                    top = i
             for d in range(size):
                 left = np.float64(pattern[d])
                 for i in range(number):
                     left -= share[i] * columns[i, d]
                 rest[row, column] += left * left
+            top, lacking = 0, max(1.0 - share[:number].sum(), 0.0)
             for i in range(number):
-                gram[i, i] += 1e-9 * ridge + 1e-300
-            inverse = np.empty((number, number))
-            invert_positive(gram, inverse)
+                if found[i] == background:
+                    share[i] += lacking
+            for i in range(number):
+                a, b = _weights(found[top], found[i], background, favour)
+                if b * share[i] > a * share[top]:
+                    top = i
             for i in range(number):
                 near[row, column, i], shares[row, column, i] = found[i], share[i]
                 if i != top:
                     a, b = _weights(found[top], found[i], background, favour)
-                    spread = b * b * inverse[i, i] + a * a * inverse[top, top] - 2.0 * a * b * inverse[i, top]
+                    spread = spread_of(gram, share, number, top, i, a, b)
                     energies[row, column, i] = 0.5 * (a * share[top] - b * share[i]) ** 2 / max(spread, 1e-300)
 
 
