@@ -142,7 +142,7 @@ def test_dead_rows_and_positions_are_in_no_domain(truth, scan):
     labels = streamed(dead).finish().labels
     use = dead.any(axis=(2, 3))
     assert not labels[~use].any()
-    assert (labels[use] > 0).mean() > 0.999
+    assert (labels[use] > 0).mean() > 0.998
     assert adjusted_rand_index(truth[:40, :20], labels[:40, :20]) > 0.98
 
 

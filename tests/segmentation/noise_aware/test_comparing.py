@@ -111,6 +111,31 @@ def test_a_gradient_is_one_and_a_step_of_the_same_size_is_two():
     assert one(compared(noisy(along(step, 14)), labels)) == [False]
 
 
+def curving(columns, boundary, across):
+    """Vectors that turn by 4° from one column to the next, and by some more at a boundary."""
+    angles = np.deg2rad(4.0 * np.arange(columns) + across * (np.arange(columns) >= boundary))
+    return 50 * np.column_stack([np.cos(angles), np.sin(angles), 0 * angles])
+
+
+@pytest.mark.parametrize(("across", "expected"), [(0, True), (10, True), (36, False)])
+@pytest.mark.parametrize("boundary", [9, 15, 21])
+def test_a_step_is_compared_with_the_change_over_the_same_distance_inside(across, expected, boundary):
+    """Over three columns it is 12° inside: 22° across are less than five times its energy, 48° are more."""
+    labels = np.tile(np.arange(30) >= boundary, (14, 1)).astype(int)
+    found = compared(noisy(along(curving(30, boundary, across), 14)), labels, everything=True)
+    assert found.similarity[0] > 0.6, "so alike that nothing but the step divides them"
+    assert one(found) == [expected]
+
+
+def test_what_changes_inside_elsewhere_does_not_excuse_a_step():
+    """Two crystals are flat at their boundary, however much the one bends at its far end."""
+    bending = np.concatenate([turning(20, 0, 0), turning(20, 30, 30), turning(40, 30, 200)])
+    labels = np.tile(np.arange(80) >= 20, (14, 1)).astype(int)
+    found = compared(noisy(along(bending, 14)), labels, everything=True)
+    assert found.similarity[0] > 0.8, "so alike that nothing but the step divides them"
+    assert one(found) == [False]
+
+
 @pytest.mark.parametrize("fainter", [0.3, 0.6])
 def test_a_crystal_that_fades_is_one_and_vacuum_beside_it_is_not_joined(fainter):
     pattern, labels = np.array([40.0, 20.0, 10.0, 0.0]), halves((14, 30))

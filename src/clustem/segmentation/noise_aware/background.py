@@ -70,7 +70,7 @@ class Scattering:
         share = self.reflections[faintest] / max(bright, 1e-300)
         faint = self.electrons[faintest] < BACKGROUND.faint * typical
         empty = share < (BACKGROUND.weak if faint else BACKGROUND.empty)
-        empty |= self.electrons[faintest] < BACKGROUND.dark * typical
+        empty |= self.electrons[faintest] < BACKGROUND.weak * typical
         return faintest if empty or (round_enough and faint) else None
 
     def as_empty(self, empty: int) -> NDArray[np.bool_]:
@@ -83,7 +83,7 @@ class Scattering:
         while (~found).sum() > 1:
             rest = np.flatnonzero(~found)
             usual = self._middle_of_others(rest)
-            faint = more[rest] <= BACKGROUND.dark * more[usual]
+            faint = more[rest] <= BACKGROUND.weak * more[usual]
             also = rest[faint & (self.reflections[rest] < BACKGROUND.weak * self.reflections[usual])]
             if not also.size:
                 break

@@ -34,13 +34,11 @@ class Comparisons:
     difference, spread, chance
         Energy of the difference of both means, its standard error, and that which it has if they do not differ.
     allowed
-        Energy of a difference that is a gradient: many times what changes, beyond noise, inside of both regions over
-        two positions in the same direction, or typically in the window where that is not known.
+        Energy of a difference that is a gradient: a few times what changes inside of both regions over the same
+        distance from the boundary, or, where regions are too thin for that, many times what changes over two positions
+        in the same direction, or typically in the window.
     reflections
         What the reflections of both have in common; NaN where that was not asked.
-    least
-        What they must have in common at least: in a crystal that bends, reflections stay where they are while their
-        intensities change, so that they have as much in common as the intensities. NaN where that is not known.
     """
 
     kind: NDArray[np.int64]
@@ -52,7 +50,6 @@ class Comparisons:
     chance: Array
     allowed: Array
     reflections: Array
-    least: Array
 
     @classmethod
     def empty(cls, size: int) -> Comparisons:
@@ -105,7 +102,7 @@ def decided(found: Comparisons, similarity: float) -> tuple[NDArray[np.bool_], N
     step = (found.difference - SEGMENTATION.errors * found.spread) / np.maximum(found.allowed, 1e-300)
     alike = np.where(np.isnan(found.reflections), found.similarity, found.reflections)
     needed = similarity * (1 + SEGMENTATION.lenient * (np.clip(step, 0, 1) - 0.5))
-    needed = np.fmax(np.where(found.kind == THIN, SEGMENTATION.thin * needed, needed), found.least)
+    needed = np.where(found.kind == THIN, SEGMENTATION.thin * needed, needed)
     known = found.kind >= 0
     return known & nothing, known & (step <= 1) & (alike - SEGMENTATION.doubt * found.error > needed)
 
@@ -114,31 +111,32 @@ def _compare(
     features: WindowFeatures, view: View, regions: WindowRegions, pairs: NDArray[np.int64], everything: bool
 ) -> Comparisons:
     own, size = np.searchsorted(regions.numbers, pairs), features.values.shape[2]
-    means, numbers = np.zeros((len(own), 2, size)), np.zeros((len(own), 8))
-    compare_pairs(view, own, SEGMENTATION.least, SEGMENTATION.precise, means, numbers)
+    means, numbers, change = np.zeros((len(own), 2, size)), np.zeros((len(own), 8)), np.zeros((len(own), 4))
+    compare_pairs(view, own, SEGMENTATION.least, SEGMENTATION.pairs, SEGMENTATION.precise, means, numbers, change)
     kind, variance, energy, apart = numbers[:, 0].astype(np.int64), numbers[:, 1:3], numbers[:, 3:5], numbers[:, 5]
     both = np.maximum(energy.sum(axis=1), 1e-9)
     noise = variance.sum(axis=1)
     _take_tails_off(apart, both, means, noise, own, view, regions)
     chance = np.sqrt(2 * size) * noise
     faintest = SEGMENTATION.tails * float(regions.energy.max(initial=0.0)) / SEGMENTATION.chance
-    spread = chance + 2 * np.sqrt(np.maximum(apart, 0) * noise)
     least = np.maximum(energy, np.maximum(np.sqrt(2 * size) * variance, 1e-9))
     scale = np.sqrt(least.prod(axis=1))
     similarity = np.einsum("md,md->m", means[:, 0], means[:, 1]) / scale
     error = np.sqrt(variance.prod(axis=1) * size + variance[:, 0] * least[:, 1] + variance[:, 1] * least[:, 0]) / scale
-    allowed = SEGMENTATION.negligible * both + _gradients(regions, own, numbers[:, 6:8], both)
+    gradients = _within(_gradients(regions, own, numbers[:, 6:8], both), change)
+    fainter, brighter = np.sort(regions.energy[own], axis=1).T
+    gradients[fainter * SEGMENTATION.fades < brighter] = 0.0
+    allowed = SEGMENTATION.negligible * both + gradients
     found = Comparisons(
         kind,
         similarity,
         error,
         both,
         apart,
-        spread,
+        chance + 2 * np.sqrt(allowed * noise),
         np.maximum(chance, faintest),
         allowed,
         np.full(len(own), np.nan),
-        SEGMENTATION.fewer * (similarity - error) if features.counted else np.full(len(own), np.nan),
     )
     found.similarity[kind < 0], found.error[kind < 0] = np.nan, np.nan
     _ask_reflections(features, found, means, variance, everything)
@@ -174,9 +172,18 @@ def _gradients(regions: WindowRegions, pairs: NDArray[np.int64], steps: Array, e
     beyond = np.where(number >= SEGMENTATION.pairs, change - SEGMENTATION.errors * error, -np.inf)
     largest = beyond[pairs, direction[:, None]].max(axis=1)
     typical = _typical(regions.energy, regions.sizes, beyond) * energy
-    allowed = SEGMENTATION.steeper * np.where(np.isneginf(largest), typical, np.maximum(largest, 0))
-    fainter, brighter = np.sort(regions.energy[pairs], axis=1).T
-    return np.where(fainter * SEGMENTATION.fades < brighter, 0.0, allowed)
+    return SEGMENTATION.steeper * np.where(np.isneginf(largest), typical, np.maximum(largest, 0))
+
+
+def _within(gradients: Array, change: Array) -> Array:
+    """Return gradients (m,) within an error of what changes (m, 4) inside of both regions, as far as that is known.
+
+    The columns are energy and standard error of the change over the distance of both sides, in one and the other.
+    """
+    inside, error = change[:, ::2], change[:, 1::2]
+    known = ~np.isnan(inside).all(axis=1)
+    low, high = (np.fmax(*(inside + sign * error).T) * SEGMENTATION.same_distance for sign in (-1, 1))
+    return np.where(known, np.clip(gradients, np.fmax(low, 0), np.fmax(high, 0)), gradients)
 
 
 def _take_tails_off(

@@ -63,10 +63,17 @@ class SegmentationConstants:
         "strips are three to four positions apart, and changes grow as the square",
         "10–18",
     )
+    same_distance: float = constant(
+        5.0,
+        "1",
+        "times what changes inside over the same distance, which a step exceeds",
+        "bent crystals and fringes change by up to four times as much from one strip to the next, boundaries by six",
+        "not measured",
+    )
     errors: float = constant(3.0, "standard errors", "by which a step is sure", "usual", "2–3")
     chance: float = constant(3.0, "standard errors", "within which two means do not differ", "usual", "2.5–4")
     lenient: float = constant(
-        0.25,
+        0.5,
         "1",
         "by which `similarity` is higher for a step as large as allowed than for none",
         "the larger the step, the more must be in common",
@@ -79,15 +86,8 @@ class SegmentationConstants:
         "half of a mixture is in common with each of its parts",
         "1.3–1.5",
     )
-    fewer: float = constant(
-        0.95,
-        "1",
-        "of the similarity of intensities, which reflections have in common at least",
-        "in a crystal that bends spots stay while intensities change; twins share few strong spots",
-        "0.93–0.95",
-    )
     doubt: float = constant(
-        0.5,
+        1.0,
         "standard errors",
         "taken off what reflections have in common",
         "faint ones are not alike by chance",
@@ -103,7 +103,9 @@ class SegmentationConstants:
         "time",
         "0.01–0.05",
     )
-    pairs: float = constant(6.0, "pairs", "that tell how a region changes", "fewer are chance", "4–6")
+    pairs: float = constant(
+        6.0, "pairs", "that tell how a region changes, and positions of a shell", "fewer are chance", "4–6"
+    )
     typical: float = constant(
         0.75,
         "1",
@@ -150,11 +152,11 @@ class MixtureConstants:
         "0.2–0.4",
     )
     alike: float = constant(
-        0.5,
+        0.8,
         "1",
         "of that energy, by which it is one of its neighbours",
-        "half of another pattern explains so much",
-        "0.4–0.6",
+        "twins explain as much of each other as 0.75",
+        "not measured",
     )
     second: float = constant(0.15, "1", "least share of the second region of a mixture", "less is noise", "0.1–0.2")
     thin: float = constant(0.1, "1", "of that share, beside the background", "a crystal is thin there", "0.05–0.2")
@@ -184,13 +186,10 @@ class BackgroundConstants:
     faint: float = constant(
         0.6, "1", "of the median scattering of the others", "it scatters less than any crystal", "0.4–0.7"
     )
-    dark: float = constant(
-        0.1, "1", "of the scattering of the others: there is nothing", "a few electrons have no shape", "0.05–0.2"
-    )
     weak: float = constant(
         0.15,
         "1",
-        "amplitude of its reflections, of that of the others, if it is faint",
+        "of what others scatter and of the amplitude of their reflections, below which there is nothing",
         "tails of the probe",
         "0.13–0.17",
     )
@@ -198,11 +197,11 @@ class BackgroundConstants:
         0.05, "1", "that amplitude in any case", "under strong scattering it is not fainter", "0.02–0.08"
     )
     most_favour: float = constant(
-        15.0,
+        10.0,
         "1",
         "times that a crystal's share counts against the background's, at most",
-        "the tails of the probe hold a few per cent",
-        "12–20",
+        "a third of the thickness scatters a ninth; the tails of the probe hold a few per cent",
+        "not measured",
     )
     shown: float = constant(
         6.0, "1", "times that it counts where its reflections show so much", "under strong scattering", "4–10"

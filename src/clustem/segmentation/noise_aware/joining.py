@@ -47,6 +47,7 @@ def join_regions(
     *,
     contact: int = SEGMENTATION.contact,
     apart: Iterable[tuple[int, int]] = (),
+    empty: int | None = None,
 ) -> Joined:
     """Join regions 0 … of labels (scan_y, scan_x), −1 = none, with those that they do not differ from.
 
@@ -54,7 +55,8 @@ def join_regions(
     what their patterns change by over the same distance inside of them, and their reflections have at least
     `similarity` in common. In every round, all pairs are joined in which each is the most alike neighbour of the other,
     and all regions with their most alike neighbour if that is many times as large: else a crystal as large as the scan
-    would take one at a time. Pairs that are `apart` are not joined, nor is what becomes one with them.
+    would take one at a time. Pairs that are `apart` are not joined, nor is what becomes one with them. A region that is
+    `empty` becomes one only with what does not differ: it is no crystal that fades.
     """
     labels = labels.copy()
     owner = owners(labels.shape, [window.window for window in features.windows])
@@ -79,6 +81,7 @@ def join_regions(
         found.put(new, compare_contacts(features, labels, part, before=measured))
         known_keys, known = keys, found
         nothing, crystal = decided(found, similarity)
+        crystal &= ~(contacts.pairs == empty).any(axis=1)
         joins = (nothing | crystal) & ~foreign.among(contacts.pairs)
         order = 1 - np.clip(found.similarity - SEGMENTATION.below * found.error, -1, 1)
         chosen = _chosen(contacts.pairs, np.where(joins, order, np.inf), sizes)
@@ -97,6 +100,7 @@ def join_regions(
             heights.append(max(similarity, min(1.0, float(found.similarity[n]))))
             foreign.join(a, b)
         table = np.array([_root(table, region) for region in range(number)])
+        empty = None if empty is None else int(table[empty])
         measured.change(changed)
         touching = touching.joined(table)
         labels = np.where(labels >= 0, table[labels], -1)

@@ -34,7 +34,7 @@ def refine_labels(
     features: Features,
     labels: NDArray[np.int64],
     *,
-    least: int,
+    least: float,
     rounds: int,
     background: Background | None = None,
     settled_rows: int = 0,

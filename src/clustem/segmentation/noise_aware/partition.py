@@ -88,17 +88,18 @@ class _Piece:
         """Return its number."""
         return empty_region(self.features, labels, self.settled.others)
 
-    def join(self, labels: NDArray[np.int64], contact: int) -> Joined:
+    def join(self, labels: NDArray[np.int64], contact: int, empty: int | None = None) -> Joined:
         """Join what does not differ."""
         apart = _regions_apart(labels[: self.settled.rows], self.settled)
-        return join_regions(self.features, labels, self.parameters.similarity, contact=contact, apart=apart)
+        similarity = self.parameters.similarity
+        return join_regions(self.features, labels, similarity, contact=contact, apart=apart, empty=empty)
 
 
 Step = Callable[[_Piece, NDArray[np.int64]], NDArray[np.int64]]
 
 
 def _joined(piece: _Piece, labels: NDArray[np.int64], *, contact: int) -> NDArray[np.int64]:
-    return in_order(piece.join(labels, contact).labels)
+    return in_order(piece.join(labels, contact, piece.empty(labels)).labels)
 
 
 def _emptied(piece: _Piece, labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -109,9 +110,9 @@ def _dissolved(piece: _Piece, labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return dissolve_mixtures(piece.features, labels, piece.empty(labels), piece.settled.rows)
 
 
-def _refined(piece: _Piece, labels: NDArray[np.int64], *, rounds: int) -> NDArray[np.int64]:
-    empty = piece.background(labels)
-    least, rows = max(piece.parameters.min_size, 2), piece.settled.rows
+def _refined(piece: _Piece, labels: NDArray[np.int64], *, rounds: int, least: float | None = None) -> NDArray[np.int64]:
+    empty, rows = piece.background(labels), piece.settled.rows
+    least = max(piece.parameters.min_size, 2) if least is None else least
     refined = refine_labels(piece.features, labels, least=least, rounds=rounds, background=empty, settled_rows=rows)
     return np.where(piece.usable, refined, -1)
 
@@ -123,7 +124,7 @@ def _pieces(piece: _Piece, labels: NDArray[np.int64]) -> NDArray[np.int64]:
 STEPS: tuple[tuple[str, Step], ...] = (
     ("join all that holds no crystal", _emptied),
     ("dissolve fragments that are nothing but the overlap of others", _dissolved),
-    ("give every position to the region that it is most of", partial(_refined, rounds=3)),
+    ("give every position to the region that it is most of", partial(_refined, rounds=3, least=SEGMENTATION.least)),
     ("make regions in several pieces several", _pieces),
     ("join what touches now", partial(_joined, contact=SEGMENTATION.contact)),
     ("join all that holds no crystal now", _emptied),
