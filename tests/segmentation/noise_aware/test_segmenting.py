@@ -8,6 +8,8 @@ from clustem.computing import execution
 from clustem.errors import InputError
 from clustem.scan import Scan
 from clustem.segmentation import NoiseAwareParameters, adjusted_rand_index, segment
+from clustem.segmentation.noise_aware.confidence import Confidence
+from clustem.segmentation.noise_aware.segmenting import _warnings
 from clustem.surveying import survey
 from tests.segmentation.scenes import (
     BEAM_RADIUS,
@@ -98,6 +100,21 @@ def test_noise_is_one_domain_with_a_warning(level):
     assert domains.confidence.tolist() == [1]
     assert any(text.startswith("Nothing in the patterns tells one part of the scan") for text in domains.warnings)
     assert domains.reason.startswith("no two regions differ beyond noise and gradients; ")
+
+
+def test_a_scan_in_which_nothing_repeats_is_said_to_be_too_coarse():
+    """Every position has a crystal of its own."""
+    angles = np.random.default_rng(0).uniform(0, 90, SQUARE)
+    domains = segment(counts(4000 * np.array([[crystal(angle) for angle in row] for row in angles])))
+    assert domains.number > 1
+    assert "crystals are hardly larger than the scan step" in domains.warnings[0]
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_what_is_said_of_one_domain_depends_on_whether_anything_differs(number):
+    one = _warnings(np.ones(SQUARE, np.int32), number, Confidence(np.ones(1), False, 0.0), 400)
+    assert len(one) == 1
+    assert ("is not the same in both halves" in one[0]) == (number > 1)
 
 
 def test_a_scan_of_few_positions_is_said_to_be_too_small():

@@ -58,7 +58,7 @@ def domains_of(
         confidence=confidence.domains,
         quality=Quality(sure, *weakest_boundaries(features, labels)),
         reason=_reason(number, confidence, features, survey),
-        warnings=_warnings(labels, confidence, int(usable.sum())),
+        warnings=_warnings(labels, number, confidence, int(usable.sum())),
     )
 
 
@@ -108,17 +108,28 @@ def _limit(confidence: Confidence) -> str:
     return f"overlap and probe at boundaries: {at_boundaries}"
 
 
-def _warnings(labels: NDArray[np.int32], confidence: Confidence, positions: int) -> tuple[str, ...]:
+def _warnings(labels: NDArray[np.int32], number: int, confidence: Confidence, positions: int) -> tuple[str, ...]:
+    """Return what a user should know; so many regions differed in so many positions before halves were asked."""
     warnings = []
     if not confidence.distinct and positions < CONFIDENCE.few:
         warnings.append(
             f"The scan has {positions} usable positions, too few to learn from neighbours what is noise: expected at "
             f"least {CONFIDENCE.few}. Method 'published' with a threshold, or a label image, may do."
         )
+    elif not confidence.distinct and number > 1:
+        warnings.append(
+            "What differs between parts of the scan is not the same in both halves of the data: too few electrons, or "
+            "patterns that no neighbour repeats."
+        )
     elif not confidence.distinct:
         warnings.append(
             "Nothing in the patterns tells one part of the scan from another: one crystal, no crystal, or too few "
             "electrons."
+        )
+    elif confidence.boundary > CONFIDENCE.most:
+        warnings.append(
+            f"{confidence.boundary:.0%} of the positions are at boundaries: crystals are hardly larger than the scan "
+            "step, and smaller ones were joined with their neighbours. A smaller step shows them."
         )
     elif confidence.domains.size and float(np.median(confidence.domains)) < 0.5:
         warnings.append(
