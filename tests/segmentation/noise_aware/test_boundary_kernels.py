@@ -85,17 +85,17 @@ def error_of(apart, dose, size):
     return np.sqrt(2 * size) * dose + 2 * np.sqrt(max(apart, 0) * dose)
 
 
-def changed(values, noise, labels, a, b, least):
-    """Energy and error of the change from the first shell over one to three positions, what surely changes most."""
+def changed(values, noise, labels, a, b, least, first, shells):
+    """Energy and error of the change from a shell to those farther in, scaled to three positions: the largest."""
     result, sides = np.full(4, np.nan), [parts_of(labels, a, b), parts_of(labels, b, a)]
-    if min(parts[1].sum() for parts in sides) < least:
+    if min(parts[first].sum() for parts in sides) < least:
         return result
     for side, parts in enumerate(sides):
         found = []
-        for shell in (2, 3, 4):
+        for shell in range(shells[0], shells[1] + 1):
             if parts[shell].sum() >= least:
-                (near, dose, _), (far, more, _) = (means_of(values, noise, parts[k]) for k in (1, shell))
-                apart, scale = ((near - far) ** 2).sum() - near.size * (dose + more), (3 / (shell - 1)) ** 2
+                (near, dose, _), (far, more, _) = (means_of(values, noise, parts[k]) for k in (first, shell))
+                apart, scale = ((near - far) ** 2).sum() - near.size * (dose + more), (3 / (shell - first)) ** 2
                 found.append((scale * apart, scale * error_of(apart, dose + more, near.size)))
         if found:
             result[2 * side : 2 * side + 2] = max(found, key=lambda pair: pair[0] - pair[1])
@@ -128,14 +128,15 @@ def test_pairs_are_compared_as_near_the_boundary_as_noise_allows(kernel, strengt
         values, noise, labels = random_scene(seed, regions=3)
         values += strength * np.eye(3, dtype=np.float32)[labels]
         pairs = np.array([(0, 1), (0, 2), (1, 2)])
-        means, numbers, change = np.zeros((3, 2, 3)), np.zeros((3, 8)), np.zeros((3, 4))
+        means, numbers, change = np.zeros((3, 2, 3)), np.zeros((3, 8)), np.zeros((3, 2, 4))
         kernel(view_of(values, noise, labels), pairs, float(least), float(least), precise, means, numbers, change)
         for n, pair in enumerate(pairs.tolist()):
             kind, expected, sides = compared(values, noise, labels, *pair, least, precise)
             assert numbers[n, 0] == kind
             np.testing.assert_allclose(numbers[n, 1:6], expected, rtol=1e-4, atol=1e-5)
             np.testing.assert_allclose(means[n], sides, rtol=1e-4, atol=1e-5)
-            np.testing.assert_allclose(change[n], changed(values, noise, labels, *pair, least), rtol=1e-4, atol=1e-5)
+            inside = [changed(values, noise, labels, *pair, least, *part) for part in ((2, (4, 5)), (1, (2, 4)))]
+            np.testing.assert_allclose(change[n], inside, rtol=1e-4, atol=1e-5)
             kinds.add(kind)
     assert (strength > 0) == (min(kinds) < 4), "with nothing but noise no strip is precise"
 
@@ -144,7 +145,7 @@ def test_pairs_are_compared_as_near_the_boundary_as_noise_allows(kernel, strengt
 def test_too_little_of_a_region_is_not_compared(kernel):
     labels = np.zeros((4, 9), np.int32)
     labels[0, 0] = 1
-    means, numbers, change = np.zeros((1, 2, 2)), np.zeros((1, 8)), np.zeros((1, 4))
+    means, numbers, change = np.zeros((1, 2, 2)), np.zeros((1, 8)), np.zeros((1, 2, 4))
     values, noise = np.ones((4, 9, 2), np.float32), np.ones((4, 9), np.float32)
     kernel(view_of(values, noise, labels), np.array([(0, 1)]), 2.0, 2.0, 0.1, means, numbers, change)
     assert numbers[0, 0] == -1
@@ -169,10 +170,10 @@ def test_a_ramp_changes_by_so_much_over_the_distance_of_both_first_shells(kernel
     view = view_of(values, np.zeros(labels.shape, np.float32), labels)
     found, _ = summed((sum_shells,), view, 0, 1)
     change = np.zeros(4)
-    kernel(found, 4.0, np.zeros(2), np.zeros(2), change)
+    kernel(found, 1, (2, 4), 4.0, np.zeros(2), np.zeros(2), change)
     np.testing.assert_allclose(change[::2], expected)
     np.testing.assert_allclose(change[1::2], np.array(expected) * 0, atol=1e-9)
-    assert FAR == 4, "three positions from the first shell, as the first shells of both sides are"
+    assert FAR == 3, "positions, as far as the first shells of both sides are from each other"
 
 
 @pytest.mark.parametrize("kernel", both(take_tails_off))

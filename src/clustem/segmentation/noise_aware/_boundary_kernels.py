@@ -14,7 +14,7 @@ from clustem.segmentation.noise_aware._region_kernels import View
 Array = NDArray[Any]
 
 REACHES = 4  # strips of shells 1 … 2 to 1 … 5, the first is left out because the probe mixes there
-FAR = 4  # shell that is three positions from shell 1, as shell 1 of the other region is
+FAR = 3.0  # positions from shell 1 of a region to shell 1 of the other
 SHELLS = REACHES + 2  # of positions by their distance from the other region: 0.5, 1.5, … positions from the boundary
 CORE, WHOLE = SHELLS, SHELLS + 1  # after the shells: positions without another region around, and all
 THIN = REACHES + 1  # what is compared of regions too thin for strips and cores: all of them
@@ -157,24 +157,26 @@ def error_of(apart: float, variance: float, size: int) -> float:
 
 
 @compiled()
-def change_inside(found: Sums, least: float, one: Array, two: Array, change: Array) -> None:
-    """Fill change (4,) with how patterns change inside of both regions over the distance of their first shells.
+def change_inside(
+    found: Sums, first: int, shells: tuple[int, int], least: float, one: Array, two: Array, change: Array
+) -> None:
+    """Fill change (4,) with how patterns change inside of both regions over the distance of their first shells, FAR.
 
-    That is the energy of the difference between the first shell and the one as far from it as the first of the other
-    region is, or one of the two before that, and larger by the square: what surely changes most, because a narrow
-    region may be as bright on both sides of a fringe. For the one region and the other, energy and standard error; NaN
-    where no shell has `least` positions, or one of the first has fewer. one and two (D,) are overwritten.
+    That is the energy of the difference between a first shell and each of those farther in, scaled by the square of
+    their distance: what surely changes most, because a narrow region may be as bright on both sides
+    of a fringe. For the one region and the other, energy and standard error; NaN where no two shells have `least`
+    positions, or the first shell of the other has fewer. one and two (D,) are overwritten.
     """
     change[:] = np.nan
-    if found.counts[:, 1].min() < least:
+    if found.counts[:, first].min() < least:
         return
     for side in range(2):
-        near, _ = mean_of(found.sums[side, 1], found.counts[side, 1], found.doses[side, 1], one)
-        for deep in range(FAR - 2, FAR + 1):
+        near, _ = mean_of(found.sums[side, first], found.counts[side, first], found.doses[side, first], one)
+        for deep in range(shells[0], shells[1] + 1):
             if found.counts[side, deep] < least:
                 continue
             far, _ = mean_of(found.sums[side, deep], found.counts[side, deep], found.doses[side, deep], two)
-            variance, scale = near + far, ((FAR - 1.0) / (deep - 1.0)) ** 2
+            variance, scale = near + far, (FAR / (deep - first)) ** 2
             apart = step_of(one, two) - one.size * variance
             error = error_of(apart, variance, one.size)
             if not scale * (apart - error) <= change[2 * side] - change[2 * side + 1]:
@@ -207,8 +209,8 @@ def compare_pairs(
     `precise` of the energy of both. Where there are fewer than `least` positions in them, the cores, or all of both
     regions, are compared. Filled are means (m, 2, D) of both sides and numbers (m, 8): what was compared (0 … 3 strips,
     4 cores, 5 all, −1 nothing), variance of both means, energy of both, energy of their difference, and (y, x) from one
-    to the other; and change (m, 4), see `change_inside`, of shells of at least `along` positions: fewer are a corner,
-    where the probe mixes.
+    to the other. change (m, 2, 4) is that of `change_inside`, from the second shell on and from the first on, of shells
+    of at least `along` positions: fewer are a corner, where the probe mixes.
     """
     size = view.values.shape[2]
     found, total = empty_sums(SHELLS + 2, size), empty_sums(1, size)
@@ -216,7 +218,8 @@ def compare_pairs(
     for n in range(pairs.shape[0]):
         sum_shells(view, pairs[n, 0], pairs[n, 1], away, found, step)
         numbers[n, 0] = -1.0
-        change_inside(found, along, mean[0], mean[1], change[n])
+        change_inside(found, 2, (4, 5), along, mean[0], mean[1], change[n, 0])
+        change_inside(found, 1, (2, 4), along, mean[0], mean[1], change[n, 1])
         numbers[n, 6], numbers[n, 7] = step[0], step[1]
         for kind in range(REACHES + 2):
             if kind == REACHES:

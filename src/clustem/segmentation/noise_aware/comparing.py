@@ -111,7 +111,7 @@ def _compare(
     features: WindowFeatures, view: View, regions: WindowRegions, pairs: NDArray[np.int64], everything: bool
 ) -> Comparisons:
     own, size = np.searchsorted(regions.numbers, pairs), features.values.shape[2]
-    means, numbers, change = np.zeros((len(own), 2, size)), np.zeros((len(own), 8)), np.zeros((len(own), 4))
+    means, numbers, change = np.zeros((len(own), 2, size)), np.zeros((len(own), 8)), np.zeros((len(own), 2, 4))
     compare_pairs(view, own, SEGMENTATION.least, SEGMENTATION.pairs, SEGMENTATION.precise, means, numbers, change)
     kind, variance, energy, apart = numbers[:, 0].astype(np.int64), numbers[:, 1:3], numbers[:, 3:5], numbers[:, 5]
     both = np.maximum(energy.sum(axis=1), 1e-9)
@@ -176,14 +176,17 @@ def _gradients(regions: WindowRegions, pairs: NDArray[np.int64], steps: Array, e
 
 
 def _within(gradients: Array, change: Array) -> Array:
-    """Return gradients (m,) within an error of what changes (m, 4) inside of both regions, as far as that is known.
+    """Return gradients (m,) within an error of what changes (m, 2, 4) inside of both regions, as far as that is known.
 
-    The columns are energy and standard error of the change over the distance of both sides, in one and the other.
+    First what changes clear of the boundary, at least, then what changes from the first shell on, at most: the probe
+    may mix there. The columns are energy and standard error, of the one region and the other.
     """
-    inside, error = change[:, ::2], change[:, 1::2]
-    known = ~np.isnan(inside).all(axis=1)
-    low, high = (np.fmax(*(inside + sign * error).T) * SEGMENTATION.same_distance for sign in (-1, 1))
-    return np.where(known, np.clip(gradients, np.fmax(low, 0), np.fmax(high, 0)), gradients)
+    low, high = (
+        SEGMENTATION.same_distance * np.fmax(*(change[:, n, ::2] + sign * change[:, n, 1::2]).T)
+        for n, sign in ((0, -1), (1, 1))
+    )
+    bounded = np.where(np.isnan(high), gradients, np.minimum(gradients, np.fmax(high, 0)))
+    return np.asarray(np.fmax(bounded, np.fmax(low, 0)))
 
 
 def _take_tails_off(

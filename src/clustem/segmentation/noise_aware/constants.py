@@ -40,7 +40,7 @@ class SegmentationConstants:
         "standard errors",
         "by which similarities are taken to be lower when pairs are put in order",
         "a faint pair is not the most alike by chance",
-        "not measured",
+        "1–2",
     )
     larger: float = constant(
         16.0,
@@ -68,7 +68,7 @@ class SegmentationConstants:
         "1",
         "times what changes inside over the same distance, which a step exceeds",
         "bent crystals and fringes change by up to four times as much from one strip to the next, boundaries by six",
-        "not measured",
+        "4–6",
     )
     errors: float = constant(3.0, "standard errors", "by which a step is sure", "usual", "2–3")
     chance: float = constant(3.0, "standard errors", "within which two means do not differ", "usual", "2.5–4")
@@ -77,7 +77,7 @@ class SegmentationConstants:
         "1",
         "by which `similarity` is higher for a step as large as allowed than for none",
         "the larger the step, the more must be in common",
-        "0.25–0.38",
+        "0.4–0.6",
     )
     thin: float = constant(
         1.5,
@@ -91,7 +91,7 @@ class SegmentationConstants:
         "standard errors",
         "taken off what reflections have in common",
         "faint ones are not alike by chance",
-        "0.4–0.75",
+        "0.5–1.5",
     )
     same: float = constant(
         0.95, "1", "similarity of intensities from which reflections are not asked", "time", "0.93–0.97"
@@ -156,7 +156,7 @@ class MixtureConstants:
         "1",
         "of that energy, by which it is one of its neighbours",
         "twins explain as much of each other as 0.75",
-        "not measured",
+        "0.7–0.9",
     )
     second: float = constant(0.15, "1", "least share of the second region of a mixture", "less is noise", "0.1–0.2")
     thin: float = constant(0.1, "1", "of that share, beside the background", "a crystal is thin there", "0.05–0.2")
@@ -201,7 +201,7 @@ class BackgroundConstants:
         "1",
         "times that a crystal's share counts against the background's, at most",
         "a third of the thickness scatters a ninth; the tails of the probe hold a few per cent",
-        "not measured",
+        "8–12",
     )
     shown: float = constant(
         6.0, "1", "times that it counts where its reflections show so much", "under strong scattering", "4–10"
