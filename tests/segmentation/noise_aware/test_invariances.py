@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import erf
 
 from clustem.segmentation import adjusted_rand_index, segment
 from tests.segmentation.scenes import BEAM_RADIUS, DETECTOR, MIDDLE, counts, crystal, diffuse, halves, scene, vacuum
@@ -179,6 +180,16 @@ def test_the_direction_of_the_scan_does_not_matter(grains, particles, turn):
 def test_turning_or_mirroring_the_patterns_does_not_matter(grains):
     for turned in (grains.swapaxes(2, 3), grains[..., ::-1, :], np.rot90(grains, axes=(2, 3))):
         assert agreement(np.ascontiguousarray(turned), GRAINS) > 0.999
+
+
+@pytest.mark.parametrize("electrons", [500, 2000, 20_000])
+@pytest.mark.parametrize("angle", [6, 8])
+def test_a_probe_that_is_wide_in_steps_excuses_no_boundary(electrons, angle):
+    """It mixes two crystals over four positions and more: what changes there is no gradient inside of either."""
+    share = 0.5 * (1 + erf((np.arange(40) - 19.5) / np.sqrt(8)))[:, None, None]
+    expected = electrons * ((1 - share) * crystal(0) + share * crystal(angle))
+    data = counts(np.tile(expected, (24, 1, 1, 1)), seed=1)
+    assert agreement(data, np.tile(np.arange(40) >= 20, (24, 1))) > 0.9
 
 
 def round_particle(tail):
