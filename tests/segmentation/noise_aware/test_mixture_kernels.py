@@ -10,6 +10,7 @@ from clustem.segmentation.noise_aware._mixture_kernels import (
     near_labels,
     product_of,
     settle_labels,
+    solve_bounded,
     solve_shares,
     spread_of,
     step_to_solution,
@@ -114,6 +115,21 @@ def test_the_others_explain_what_a_share_that_is_held_leaves(kernel, held):
         np.testing.assert_allclose(shares[:3], np.insert(others, held, 0.4), rtol=1e-6, atol=1e-6)
         assert np.array_equal(gram, given[0])
         assert np.array_equal(product, given[1])
+
+
+@pytest.mark.parametrize("kernel", both(solve_bounded))
+def test_a_share_is_bounded_where_it_would_be_more(kernel):
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        columns, pattern = generator.uniform(size=(8, 3)), generator.uniform(0.5, 2, 8)
+        free, shares = nnls(columns, pattern)[0], np.full(3, np.nan)
+        for bounded in (-1, 0, 2):
+            kernel(columns.T @ columns, columns.T @ pattern, 3, bounded, 0.3, shares)
+            expected = free
+            if bounded >= 0 and free[bounded] > 0.3:
+                others = nnls(np.delete(columns, bounded, axis=1), pattern - 0.3 * columns[:, bounded])[0]
+                expected = np.insert(others, bounded, 0.3)
+            np.testing.assert_allclose(shares, expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("kernel", both(product_of))

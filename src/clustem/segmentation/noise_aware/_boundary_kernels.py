@@ -162,10 +162,10 @@ def change_inside(
 ) -> None:
     """Fill change (4,) with how patterns change inside of both regions over the distance of their first shells, FAR.
 
-    That is the energy of the difference between a first shell and each of those farther in, scaled by the square of
-    their distance: what surely changes most, because a narrow region may be as bright on both sides
-    of a fringe. For the one region and the other, energy and standard error; NaN where no two shells have `least`
-    positions, or the first shell of the other has fewer. one and two (D,) are overwritten.
+    That is the energy of the difference between a first shell and one of those farther in, scaled by the square of the
+    distance: of the one that surely changes most, as a narrow region may be as bright on both sides of a fringe. For
+    the one region and the other, energy and standard error; NaN where no two shells have `least` positions, or the
+    first shell of the other has fewer. one and two (D,) are overwritten.
     """
     change[:] = np.nan
     if found.counts[:, first].min() < least:

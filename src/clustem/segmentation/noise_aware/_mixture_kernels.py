@@ -49,6 +49,14 @@ def hold_share(gram: Array, product: Array, number: int, held: int, share: float
 
 
 @compiled()
+def solve_bounded(gram: Array, product: Array, number: int, bounded: int, most: float, shares: Array) -> None:
+    """Fill shares (m,) as `solve_shares` does, with one, −1 = none, that is not more than given."""
+    solve_shares(gram, product, number, shares)
+    if bounded >= 0 and shares[bounded] > most:
+        hold_share(gram, product, number, bounded, most, shares)
+
+
+@compiled()
 def step_to_solution(gram: Array, product: Array, used: Array, shares: Array) -> bool:
     """Move shares (m,) to the least squares of those in use, as far as none is negative; return whether it is reached.
 
@@ -258,20 +266,19 @@ def explain_positions(
                 product[i] = product_of(columns[i], pattern)
                 for j in range(i + 1):
                     gram[i, j] = gram[j, i] = product_of(columns[i], columns[j])
-            solve_shares(gram, product, number, share)
+            empty, most_of_it = -1, 0.0
             for i in range(number):
-                most_of_it = 1.0 + doubt / np.sqrt(max(gram[i, i], 1e-300))
-                if found[i] == background and share[i] > most_of_it:
-                    hold_share(gram, product, number, i, most_of_it, share)
+                if found[i] == background:
+                    empty, most_of_it = i, 1.0 + doubt / np.sqrt(max(gram[i, i], 1e-300))
+            solve_bounded(gram, product, number, empty, most_of_it, share)
             for d in range(size):
                 left = np.float64(pattern[d])
                 for i in range(number):
                     left -= share[i] * columns[i, d]
                 rest[row, column] += left * left
-            top, lacking = 0, max(1.0 - share[:number].sum(), 0.0)
-            for i in range(number):
-                if found[i] == background:
-                    share[i] += lacking
+            if empty >= 0:
+                share[empty] += max(1.0 - share[:number].sum(), 0.0)
+            top = 0
             for i in range(number):
                 a, b = _weights(found[top], found[i], background, favour)
                 if b * share[i] > a * share[top]:

@@ -32,11 +32,11 @@ class Comparisons:
     energy
         Of the signal of both means together, in noise variances of a position.
     difference, spread, chance
-        Energy of the difference of both means, its standard error, and that which it has if they do not differ.
+        Energy of the difference of both means, its standard error if it is as large as allowed, and that which it has
+        if they do not differ.
     allowed
-        Energy of a difference that is a gradient: a few times what changes inside of both regions over the same
-        distance from the boundary, or, where regions are too thin for that, many times what changes over two positions
-        in the same direction, or typically in the window.
+        Energy of a difference that is a gradient: many times what changes inside of both regions over two positions in
+        the same direction, or typically in the window, bounded by a few times what changes at the boundary inside.
     reflections
         What the reflections of both have in common; NaN where that was not asked.
     """

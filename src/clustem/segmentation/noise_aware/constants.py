@@ -228,9 +228,6 @@ class ConfidenceConstants:
     coarse: float = constant(
         0.4, "1", "of the positions at boundaries, if more are: the step is the limit", "said in words only", "any"
     )
-    most: float = constant(
-        0.5, "1", "of the positions at boundaries, if more are: a warning says so", "said in words only", "any"
-    )
     few: int = constant(48, "positions", "of a scan below which nothing is found", "said in words only", "any")
 
 

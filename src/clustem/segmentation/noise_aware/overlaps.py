@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from clustem.segmentation.features import Features, WindowFeatures, owners
+from clustem.segmentation.noise_aware._mixture_kernels import solve_bounded
 from clustem.segmentation.noise_aware._overlap_kernels import mean_inside, regions_around
 from clustem.segmentation.noise_aware._region_kernels import core_positions, region_boxes
 from clustem.segmentation.noise_aware.constants import MIXTURES
@@ -114,12 +114,9 @@ def _shares(means: Array, mean: Array, background: int | None) -> tuple[Array, A
     There is no more of the background in it than beside it. In its mean, tails of the probe show crystals faintly, so
     that a few thousand times as much of it would explain them.
     """
-    shares, _ = nnls(means, mean)
-    if background is not None and shares[background] > 1:
-        others = np.arange(shares.size) != background
-        shares[background] = 1.0
-        if others.any():
-            shares[others], _ = nnls(means[:, others], mean - means[:, background])
+    shares = np.empty(means.shape[1])
+    bounded = -1 if background is None else background
+    solve_bounded(means.T @ means, means.T @ mean, shares.size, bounded, 1.0, shares)
     return shares, mean - means @ shares
 
 

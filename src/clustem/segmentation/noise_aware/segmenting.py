@@ -126,7 +126,7 @@ def _warnings(labels: NDArray[np.int32], number: int, confidence: Confidence, po
             "Nothing in the patterns tells one part of the scan from another: one crystal, no crystal, or too few "
             "electrons."
         )
-    elif confidence.boundary > CONFIDENCE.most:
+    elif confidence.boundary > CONFIDENCE.coarse:
         warnings.append(
             f"{confidence.boundary:.0%} of the positions are at boundaries: crystals are hardly larger than the scan "
             "step, and smaller ones were joined with their neighbours. A smaller step shows them."
