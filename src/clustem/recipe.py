@@ -62,7 +62,7 @@ class Recipe:
     frame: int | None = None
     calibration: Calibration = field(default_factory=Calibration)
     method: str = "noise-aware"
-    similarity: float = 0.4
+    similarity: float = 0.2
     threshold: float | None = None
     smooth_sigma: float = 0.0
     detector_mask: str | None = None

@@ -103,6 +103,8 @@ def features_of(
         weight=np.ones(size, np.float32),
         back=back,
         ring=ring,
+        place=np.stack(np.divmod(np.arange(2 * size), 2), axis=1),
+        spot=0.4,
         whole=np.eye(size),
         radial=np.full((size, size), 0.5 / size),
         structure=100.0,

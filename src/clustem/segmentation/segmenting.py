@@ -33,7 +33,7 @@ def segment(
     scan: Any,
     *,
     method: Literal["noise-aware", "published", "labels"] = "noise-aware",
-    similarity: float = 0.4,
+    similarity: float = 0.2,
     threshold: float | None = None,
     smooth_sigma: float = 0.0,
     detector_mask: ArrayLike | str | Path | None = None,
@@ -54,8 +54,8 @@ def segment(
         set. ``"published"``: neighbours whose patterns have a cosine similarity of at least `threshold` belong
         together (doi 10.1093/mam/ozag044). ``"labels"``: the domains are given by `labels`.
     similarity : float
-        Only for ``"noise-aware"``: what the reflections of two regions have in common behind the noise, in (0, 1), if
-        they are one domain.
+        Only for ``"noise-aware"``: what the reflections and lattices of two regions have in common behind the noise, in
+        (0, 1), if they are one domain.
     threshold : float, optional
         Only for ``"published"``, as are `smooth_sigma`, `border` and `prefilter`. Cosine similarity in (−1, 1). Without
         it, the one whose partition is most stable is chosen;

@@ -32,7 +32,7 @@ class FrameOptions:
     """
 
     method: str = "noise-aware"
-    similarity: float = 0.4
+    similarity: float = 0.2
     threshold: float | None = None
     smooth_sigma: float = 0.0
     detector_mask: str | NDArray[Any] | None = None

@@ -42,7 +42,7 @@ def track(
     *,
     folder: str | Path | None = None,
     method: Literal["noise-aware", "published"] = "noise-aware",
-    similarity: float = 0.4,
+    similarity: float = 0.2,
     threshold: float | None = None,
     smooth_sigma: float = 0.0,
     detector_mask: ArrayLike | str | Path | None = None,

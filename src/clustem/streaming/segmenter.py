@@ -67,7 +67,7 @@ class StreamingSegmenter:
         self,
         shape: tuple[int, int, int, int],
         *,
-        similarity: float = 0.4,
+        similarity: float = 0.2,
         min_size: int = 5,
         detector_mask: ArrayLike | str | Path | None = None,
         calibration: Calibration | None = None,

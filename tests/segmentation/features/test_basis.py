@@ -125,7 +125,7 @@ def test_back_gives_the_filtered_pattern():
     noise = np.sqrt(SPOT.blurred(20_000 * CRYSTALS.mean(axis=0))[USE])
     expected = (filtered / noise)[None].astype(np.float32)
     SMOOTH.taken_off((1 / noise).astype(np.float32)).take_off(expected)
-    expected = expected[0, _shown(USE)]
+    expected = expected[0, _shown(USE)[0]]
     assert np.corrcoef(shown, expected)[0, 1] > 0.98
     assert np.linalg.norm(shown) == pytest.approx(np.linalg.norm(expected), rel=0.15)
 
@@ -140,8 +140,19 @@ def test_large_patterns_are_shown_on_fewer_pixels():
     assert basis.ring.min() == 0
 
 
+@pytest.mark.parametrize(("edge", "step"), [(20, 1), (60, 2)])
+def test_pixels_that_patterns_are_shown_on(edge, step):
+    use = np.ones((edge, edge), bool)
+    use[3, 4] = False
+    shown, place, found = _shown(use)
+    pixels = np.argwhere(use)[shown]
+    assert found == step
+    assert (pixels == place * step).all()
+    assert len(shown) == (edge // step) ** 2 - (step == 1)
+
+
 def test_rings_are_those_about_the_centre():
-    expected = np.rint(np.hypot(*(np.argwhere(USE) - MIDDLE).T))[_shown(USE)]
+    expected = np.rint(np.hypot(*(np.argwhere(USE) - MIDDLE).T))[_shown(USE)[0]]
     assert np.array_equal(found().ring, expected)
 
 

@@ -19,6 +19,8 @@ def plain_basis(size=SIZE):
         weight=np.ones(size, np.float32),
         back=np.eye(size + 2, size, dtype=np.float32),
         ring=np.arange(size + 2),
+        place=np.stack([np.arange(size + 2), np.zeros(size + 2, int)], axis=1),
+        spot=0.5,
         whole=np.eye(size),
         radial=np.diag(np.arange(size) == 0) * 1.0,
         structure=10.0,

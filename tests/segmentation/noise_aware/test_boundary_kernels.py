@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clustem.segmentation.noise_aware._boundary_kernels import (
@@ -11,7 +10,6 @@ from clustem.segmentation.noise_aware._boundary_kernels import (
     change_inside,
     compare_pairs,
     empty_sums,
-    shared_reflections,
     sum_shells,
     sum_wholes,
     take_tails_off,
@@ -191,71 +189,3 @@ def test_what_bright_regions_scatter_is_taken_off(kernel):
         assert apart[m] == pytest.approx(((one - two) ** 2).sum() - expected)
         assert both_energies[m] == pytest.approx(one @ one + two @ two - expected)
     assert (apart[2], both_energies[2]) == (7, 7)
-
-
-def reflections_of(mean, back, ring):
-    shown = np.sqrt(np.maximum(back @ mean, 0))
-    for k in np.unique(ring):
-        shown[ring == k] -= shown[ring == k].mean()
-    return shown
-
-
-def cosine(one, two):
-    return one @ two / np.sqrt((one @ one) * (two @ two))
-
-
-def shared_of(kernel, means, variances, back, ring, draw, clear=0.02):
-    shared = np.full(len(means), np.nan)
-    kernel(np.asarray(means, float), np.asarray(variances, float), back, ring, draw, clear, shared)
-    return shared
-
-
-@pytest.mark.parametrize("kernel", both(shared_reflections))
-@pytest.mark.parametrize("seed", range(3))
-def test_what_reflections_have_in_common(kernel, seed):
-    generator = np.random.default_rng(seed)
-    back, ring = generator.normal(size=(40, 5)).astype(np.float32), generator.integers(0, 4, 40)
-    means, draw = generator.normal(size=(6, 2, 5)), generator.normal(size=5)
-    clear = shared_of(kernel, means, np.full((6, 2), 1e-9), back, ring, draw)
-    expected = [cosine(*(reflections_of(mean, back, ring) for mean in pair)) for pair in means]
-    np.testing.assert_allclose(clear, expected, rtol=1e-5, atol=1e-6)
-    noisy = shared_of(kernel, means, np.full((6, 2), 0.09), back, ring, draw)
-    for n, pair in enumerate(means):
-        reliability = 1.0
-        for mean in pair:
-            half = cosine(*(reflections_of(mean + sign * 0.3 * draw, back, ring) for sign in (1, -1)))
-            if 0.02 * mean @ mean <= 0.09 * 5:
-                reliability *= 2 * max(half, 0.05) / (1 + max(half, 0.05))
-        assert noisy[n] == pytest.approx(expected[n] / np.sqrt(reliability), rel=1e-4, abs=1e-5)
-
-
-@pytest.mark.parametrize("kernel", both(shared_reflections))
-def test_reflections_by_hand(kernel):
-    """Four pixels on a ring, each with an axis: one is lit, then another; less their mean these are ¾ and −¼."""
-    back, ring = np.eye(4, dtype=np.float32), np.zeros(4, np.int64)
-    means = [np.eye(4)[[0, 0]], np.eye(4)[[0, 1]], [[9.0, 0, 0, 0], [1.0, 0, 0, 0]], [np.zeros(4), np.ones(4)]]
-    found = shared_of(kernel, means, np.zeros((4, 2)), back, ring, np.zeros(4))
-    np.testing.assert_allclose(found, [1, -1 / 3, 1, 0], atol=1e-6)
-
-
-def test_noise_is_taken_off_what_reflections_share():
-    """Two noisy measurements of one pattern share all of it, on average."""
-    generator = np.random.default_rng(0)
-    back, ring = np.eye(60, 30, dtype=np.float32), np.zeros(60, np.int64)
-    pattern = np.where(np.arange(30) < 10, 10.0, 0.0)
-    means = pattern + 3 * generator.normal(size=(400, 2, 30))
-    found = shared_of(shared_reflections, means, np.full((400, 2), 9.0), back, ring, generator.normal(size=30))
-    plain = shared_of(shared_reflections, means, np.zeros((400, 2)), back, ring, np.zeros(30))
-    assert plain.mean() < 0.9
-    assert abs(found.mean() - 1) < abs(plain.mean() - 1)
-
-
-@given(seed=SEEDS, factor=st.floats(0.1, 50))
-@settings(max_examples=25, deadline=None)
-def test_the_brightness_of_either_pattern_does_not_matter(seed, factor):
-    generator = np.random.default_rng(seed)
-    back, ring = generator.normal(size=(30, 4)).astype(np.float32), generator.integers(0, 3, 30)
-    means, draw = generator.normal(size=(1, 2, 4)), np.zeros(4)
-    first = shared_of(shared_reflections, means, np.zeros((1, 2)), back, ring, draw)
-    other = shared_of(shared_reflections, means * [[[1], [factor]]], np.zeros((1, 2)), back, ring, draw)
-    np.testing.assert_allclose(other, first, rtol=1e-6, atol=1e-9)

@@ -6,7 +6,7 @@ from clustem.segmentation.noise_aware.comparing import Comparisons, compare_cont
 from clustem.segmentation.noise_aware.contacts import Touching
 from tests.segmentation.scenes import features_of, halves
 
-WANTED = 0.4  # what reflections are asked to have in common
+WANTED = 0.25  # what crystals are asked to have in common
 
 
 def noisy(means, *, seed=0, noise=1.0):
@@ -156,11 +156,11 @@ def test_tails_of_a_bright_neighbour_are_no_difference_between_faint_regions():
     assert found == {(0, 1): False, (1, 2): True}
 
 
-def test_reflections_are_asked_where_the_rest_does_not_decide_or_always():
+def test_what_crystals_share_is_asked_where_the_rest_does_not_decide_or_always():
     labels, kinds = halves((14, 20)), 30 * np.array([(1.0, 0.2, 0, 0), (0.2, 1.0, 0, 0)])
     features = noisy(kinds[labels])
-    assert np.isnan(compared(features, labels).reflections).all(), "a clear step"
-    asked = compared(features, labels, everything=True).reflections
+    assert np.isnan(compared(features, labels).shared).all(), "a clear step"
+    asked = compared(features, labels, everything=True).shared
     assert np.isfinite(asked).all()
     assert (asked < 1).all()
 

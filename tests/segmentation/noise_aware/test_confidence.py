@@ -91,3 +91,17 @@ def test_no_domain():
     labels = np.zeros((10, 12), np.int32)
     found = judge(labels, [labels, labels])
     assert (found.domains.size, found.distinct, found.boundary) == (0, False, 0)
+
+
+def test_the_background_of_one_half_may_be_a_domain_of_the_other():
+    labels = halves((10, 12)).astype(np.int32)
+    found = judge(labels + 1, [labels, 2 - labels])
+    assert found.distinct
+    assert found.domains.tolist() == [1, 1]
+
+
+def test_two_halves_of_what_is_found_whole_are_not_distinct():
+    labels = (halves((10, 12)) + 1).astype(np.int32)
+    found = judge(labels, [np.ones_like(labels), np.zeros_like(labels)])
+    assert found.domains.tolist() == [0.5, 0.5]
+    assert not found.distinct

@@ -1,6 +1,7 @@
 """Features of patterns: what is compared of them, with its noise, in windows of the scan."""
 
 from clustem.segmentation.features._binning_kernels import project_patterns
+from clustem.segmentation.features.basis import Basis
 from clustem.segmentation.features.binning import whole_moves
 from clustem.segmentation.features.features import (
     FeatureMaker,
@@ -13,6 +14,7 @@ from clustem.segmentation.features.rows import BinnedRows
 from clustem.segmentation.features.windows import owners
 
 __all__ = [
+    "Basis",
     "BinnedRows",
     "FeatureMaker",
     "Features",

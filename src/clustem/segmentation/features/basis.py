@@ -39,6 +39,10 @@ class Basis:
         Contrasts → the filtered pattern, in units of its noise, on some of its pixels.
     ring : (P,) int64
         Ring about the centre that these pixels lie on, 0 ….
+    place : (P, 2) int64
+        Their row and column, counted in the rows and columns that are shown.
+    spot : float
+        Size of the filter in these.
     whole, radial : (D, D) float64
         Energy of the filtered pattern in these pixels, and of its mean over the rings: c · whole · c for contrasts c.
     structure : float
@@ -49,6 +53,8 @@ class Basis:
     weight: NDArray[np.float32]
     back: NDArray[np.float32]
     ring: NDArray[np.int64]
+    place: NDArray[np.int64]
+    spot: float
     whole: Array
     radial: Array
     structure: float
@@ -116,7 +122,7 @@ def find_basis(
     noise = (matrix**2).sum(axis=0)
     noise /= max(float(noise @ variance), 1e-300)
     whole = np.concatenate([matrix, use.reshape(1, -1), noise[None]])
-    shown = _shown(use)
+    shown, place, step = _shown(use)
     back = np.linalg.inv(turn)
     image = found.directions[:, shown].T @ back.astype(np.float32)
     return Basis(
@@ -124,6 +130,8 @@ def find_basis(
         weight=np.sqrt(signal / (signal + FEATURES.little_signal)).astype(np.float32),
         back=image,
         ring=smooth.ring[shown],
+        place=place,
+        spot=spot.size / step,
         whole=image.T.astype(np.float64) @ image,
         radial=_radial(image, smooth.ring[shown]),
         structure=float(found.values[0]) / least,
@@ -145,8 +153,12 @@ def _radial(image: NDArray[np.float32], ring: NDArray[np.int64]) -> Array:
     return np.asarray(means.T @ means)
 
 
-def _shown(use: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return which of the pixels in use patterns are shown on: every second row and column of large patterns."""
-    y, x = np.nonzero(use)
-    step = 2 if y.size > FEATURES.shown_pixels else 1
-    return np.flatnonzero((y % step == 0) & (x % step == 0))
+def _shown(use: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Return which of the pixels in use patterns are shown on (P,), where these are (P, 2), and their step.
+
+    They are every second row and column of large patterns.
+    """
+    pixels = np.argwhere(use)
+    step = 2 if len(pixels) > FEATURES.shown_pixels else 1
+    shown = np.flatnonzero((pixels % step == 0).all(axis=1))
+    return shown, pixels[shown] // step, step

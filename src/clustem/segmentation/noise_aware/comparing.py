@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from clustem.computing import in_threads
 from clustem.segmentation.features import Features, WindowFeatures
-from clustem.segmentation.noise_aware._boundary_kernels import THIN, compare_pairs, shared_reflections, take_tails_off
+from clustem.segmentation.noise_aware._boundary_kernels import THIN, compare_pairs, take_tails_off
 from clustem.segmentation.noise_aware._region_kernels import View, region_means
 from clustem.segmentation.noise_aware.constants import SEGMENTATION
 from clustem.segmentation.noise_aware.contacts import Contacts
+from clustem.segmentation.noise_aware.in_common import in_common
 from clustem.segmentation.noise_aware.measured import Measured, WindowRegions
 
 Array = NDArray[np.float64]
 _DIRECTIONS = np.array([(0, 1), (1, 0), (1, 1), (1, -1)]) / np.sqrt([1, 1, 2, 2])[:, None]
-_SEED = 20260102
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,8 @@ class Comparisons:
     allowed
         Energy of a difference that is a gradient: many times what changes inside of both regions over two positions in
         the same direction, or typically in the window, bounded by a few times what changes at the boundary inside.
-    reflections
-        What the reflections of both have in common; NaN where that was not asked.
+    shared
+        What the reflections and the lattices of both have in common; NaN where that was not asked.
     """
 
     kind: NDArray[np.int64]
@@ -49,7 +49,7 @@ class Comparisons:
     spread: Array
     chance: Array
     allowed: Array
-    reflections: Array
+    shared: Array
 
     @classmethod
     def empty(cls, size: int) -> Comparisons:
@@ -76,7 +76,7 @@ def compare_contacts(
 ) -> Comparisons:
     """Return how pairs of regions 0 … of labels (scan_y, scan_x), −1 = none, compare.
 
-    What reflections have in common is asked where the rest does not decide, or of all with `everything`. What was
+    What crystals have in common is asked where the rest does not decide, or of all with `everything`. What was
     measured `before` is used where it holds, and kept up.
     """
     found = Comparisons.empty(len(contacts.pairs))
@@ -100,8 +100,8 @@ def decided(found: Comparisons, similarity: float) -> tuple[NDArray[np.bool_], N
     """Return which pairs are one for want of a difference, and which are one crystal whose pattern changes."""
     nothing = found.difference <= SEGMENTATION.chance * found.chance
     step = (found.difference - SEGMENTATION.errors * found.spread) / np.maximum(found.allowed, 1e-300)
-    alike = np.where(np.isnan(found.reflections), found.similarity, found.reflections)
-    needed = similarity * (1 + SEGMENTATION.lenient * (np.clip(step, 0, 1) - 0.5))
+    alike = np.where(np.isnan(found.shared), found.similarity, found.shared)
+    needed = similarity * (1 + np.clip(step, 0, 1))
     needed = np.where(found.kind == THIN, SEGMENTATION.thin * needed, needed)
     known = found.kind >= 0
     return known & nothing, known & (step <= 1) & (alike - SEGMENTATION.doubt * found.error > needed)
@@ -139,27 +139,22 @@ def _compare(
         np.full(len(own), np.nan),
     )
     found.similarity[kind < 0], found.error[kind < 0] = np.nan, np.nan
-    _ask_reflections(features, found, means, variance, everything)
+    _ask_what_is_shared(features, found, means, variance, everything)
     return found
 
 
-def _ask_reflections(
+def _ask_what_is_shared(
     features: WindowFeatures, found: Comparisons, means: Array, variance: Array, everything: bool
 ) -> None:
-    """Fill what reflections have in common where it is asked."""
+    """Fill what reflections and lattices have in common where it is asked."""
     nothing = found.difference <= SEGMENTATION.chance * found.chance
     smooth = found.difference - SEGMENTATION.errors * found.spread <= found.allowed
     asked = (found.kind >= 0) & (found.similarity > 0) & ~nothing
     if not everything:
         asked &= smooth & (found.similarity - found.error < SEGMENTATION.same)
     where = np.flatnonzero(asked)
-    if not where.size:
-        return
-    draw = np.random.default_rng(_SEED).standard_normal(features.values.shape[2])
-    shared = np.empty(where.size)
-    basis = features.basis
-    shared_reflections(means[where], variance[where], basis.back, basis.ring, draw, SEGMENTATION.clear, shared)
-    found.reflections[where] = shared
+    if where.size:
+        found.shared[where] = in_common(means[where], variance[where], features.basis)
 
 
 def _gradients(regions: WindowRegions, pairs: NDArray[np.int64], steps: Array, energy: Array) -> Array:

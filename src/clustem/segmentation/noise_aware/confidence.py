@@ -25,7 +25,7 @@ class Confidence:
         Overlap (intersection over union) of each domain with the one that is found in its place in either half of the
         data, the mean of both: 1 = the same, 0 = not found again.
     distinct : bool
-        Whether at least two regions, the background among them, are found again.
+        Whether at least two regions, the background among them, are found again in two places.
     boundary : float
         Share of the positions that touch another domain.
     """
@@ -61,27 +61,27 @@ def split_noise(features: Features) -> tuple[Features, Features]:
 
 def judge(labels: NDArray[np.int32], found: list[NDArray[np.int32]]) -> Confidence:
     """Return the confidence in labels (scan_y, scan_x), given those found in both halves of the data."""
-    overlaps = np.mean([_overlap(labels, other) for other in found], axis=0)
-    rest = np.mean([_shared((labels == 0), (other == 0)) for other in found])
-    returning = int((overlaps >= CONFIDENCE.returns).sum()) + int(rest >= CONFIDENCE.returns) >= 2
+    each = [_overlap(labels, other) for other in found]
+    overlaps = np.mean([overlap for overlap, _ in each], axis=0)
+    returning = overlaps >= CONFIDENCE.returns
+    distinct = min(np.unique(place[returning]).size for _, place in each) >= 2
     edge = np.zeros(labels.shape, bool)
     edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     edge[:-1] |= labels[:-1] != labels[1:]
-    return Confidence(overlaps, returning, float(edge.mean()))
+    return Confidence(overlaps[1:], distinct, float(edge.mean()))
 
 
-def _overlap(labels: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return the largest intersection over union of every domain with one of the other partition, (K,)."""
+def _overlap(labels: NDArray[np.int32], other: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the largest intersection over union of every label 0 … K with one of the other partition, and with which.
+
+    A region may be called the background in the one and not in the other: it is in its place all the same.
+    """
     number, columns = int(labels.max(initial=0)), int(other.max(initial=0)) + 1
     keys, shared = np.unique(labels.ravel().astype(np.int64) * columns + other.ravel(), return_counts=True)
     rows, cols = keys // columns, keys % columns
     sizes, others = np.bincount(labels.ravel(), minlength=number + 1), np.bincount(other.ravel(), minlength=columns)
-    ratio = np.where(cols > 0, shared / (sizes[rows] + others[cols] - shared), 0.0)
-    best = np.zeros(number + 1)
-    np.maximum.at(best, rows, ratio)
-    return best[1:]
-
-
-def _shared(one: NDArray[np.bool_], two: NDArray[np.bool_]) -> float:
-    """Return intersection over union, 0 for two empty ones."""
-    return float((one & two).sum()) / max(1, int((one | two).sum()))
+    ratio = shared / (sizes[rows] + others[cols] - shared)
+    best, place = np.zeros(number + 1), np.full(number + 1, -1)
+    order = np.argsort(ratio, kind="stable")
+    best[rows[order]], place[rows[order]] = ratio[order], cols[order]
+    return best, place

@@ -72,36 +72,34 @@ class SegmentationConstants:
     )
     errors: float = constant(3.0, "standard errors", "by which a step is sure", "usual", "2–3")
     chance: float = constant(3.0, "standard errors", "within which two means do not differ", "usual", "2.5–4")
-    lenient: float = constant(
-        0.5,
-        "1",
-        "by which `similarity` is higher for a step as large as allowed than for none",
-        "the larger the step, the more must be in common",
-        "0.4–0.6",
-    )
     thin: float = constant(
         1.5,
         "1",
         "times `similarity` that a region too thin for strips needs",
         "half of a mixture is in common with each of its parts",
-        "1.3–1.5",
+        "1.2–1.8",
     )
     doubt: float = constant(
-        1.0,
-        "standard errors",
-        "taken off what reflections have in common",
-        "faint ones are not alike by chance",
-        "0.5–1.5",
+        2.0, "standard errors", "taken off what crystals have in common", "faint ones are not alike by chance", "1–3"
     )
     same: float = constant(
-        0.95, "1", "similarity of intensities from which reflections are not asked", "time", "0.93–0.97"
+        0.95, "1", "similarity from which it is not asked what crystals have in common", "time", "0.93–0.97"
     )
     clear: float = constant(
         0.02,
         "1",
-        "noise over energy below which it takes nothing off what reflections have in common",
+        "noise over energy below which it takes nothing off what crystals have in common",
         "time",
         "0.01–0.05",
+    )
+    evened: float = constant(
+        0.6, "1", "power of what stands out of a pattern", "few strong reflections do not decide alone", "0.5–0.7"
+    )
+    centre: float = constant(
+        2.0, "1", "sizes of a spot: vectors up to that are a spot's own", "a spot is like any other", "1.5–3"
+    )
+    vectors: float = constant(
+        0.75, "1", "of the pattern, up to which vectors are compared", "longer ones lie between few pixels", "0.6–1"
     )
     pairs: float = constant(
         6.0, "pairs", "that tell how a region changes, and positions of a shell", "fewer are chance", "4–6"

@@ -52,11 +52,11 @@ def join_regions(
     """Join regions 0 … of labels (scan_y, scan_x), −1 = none, with those that they do not differ from.
 
     Two neighbours become one if nothing but noise makes them differ; or if the step between them is no larger than
-    what their patterns change by over the same distance inside of them, and their reflections have at least
-    `similarity` in common. In every round, all pairs are joined in which each is the most alike neighbour of the other,
-    and all regions with their most alike neighbour if that is many times as large: else a crystal as large as the scan
-    would take one at a time. Pairs that are `apart` are not joined, nor is what becomes one with them. A region that is
-    `empty` becomes one only with what does not differ: it is no crystal that fades.
+    what their patterns change by over the same distance inside of them, and their reflections and lattices have at
+    least `similarity` in common. In every round, all pairs are joined in which each is the most alike neighbour of the
+    other, and all regions with their most alike neighbour if that is many times as large: else a crystal as large as
+    the scan would take one at a time. Pairs that are `apart` are not joined, nor is what becomes one with them. A
+    region that is `empty` becomes one only with what does not differ: it is no crystal that fades.
     """
     labels = labels.copy()
     owner = owners(labels.shape, [window.window for window in features.windows])
@@ -116,7 +116,7 @@ def join_regions(
 
 def _left(found: Comparisons, similarity: float) -> NDArray[np.float64]:
     """Return what pairs that are not joined have in common: less, the larger the step between them is."""
-    alike = np.where(np.isnan(found.reflections), found.similarity, found.reflections)
+    alike = np.where(np.isnan(found.shared), found.similarity, found.shared)
     step = np.maximum(found.difference - SEGMENTATION.errors * found.spread, 1e-300)
     share = np.minimum(alike, similarity * np.minimum(1.0, found.allowed / step))
     return np.asarray(np.clip(np.nan_to_num(share, nan=-1.0), -1.0, np.nextafter(similarity, 0)))

@@ -18,6 +18,7 @@ from clustem.segmentation.noise_aware.mixtures import mixture_of
 from clustem.segmentation.noise_aware.partition import Regions, divide
 from clustem.segmentation.noise_aware.quality import weakest_boundaries
 from clustem.segmentation.parameters import NoiseAwareParameters
+from clustem.solving import small_products
 from clustem.surveying import Survey
 
 
@@ -35,6 +36,7 @@ def segment_noise_aware(
     return replace(domains_of(features, usable, survey, parameters), calibration=scan.calibration)
 
 
+@small_products()
 def domains_of(
     features: Features, usable: NDArray[np.bool_], survey: Survey, parameters: NoiseAwareParameters
 ) -> Domains:
