@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 import clustem
 from clustem import OutputError
-from clustem.series.keeping import Store, key_of, made_of
+from clustem.segmentation import ALL_CONSTANTS
+from clustem.series import keeping
+from clustem.series.keeping import Store, build, key_of, made_of, sources_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,3 +90,47 @@ def test_scans_are_told_apart_by_data_and_calibration() -> None:
     assert key_of(scan) != key_of(turned)
     stepped = scan.with_calibration(clustem.Calibration(scan_step_nm=1.0))
     assert key_of(scan) != key_of(stepped)
+
+
+def test_a_build_is_known_by_its_version_and_its_sources() -> None:
+    said, sources = build().split()
+    assert said == clustem.__version__
+    assert sources == sources_of(Path(clustem.__file__).parent)
+
+
+def test_sources_are_known_by_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "room").mkdir()
+    module = tmp_path / "room" / "module.py"
+    module.write_text("A = 1\n")
+    first = sources_of(tmp_path)
+    (tmp_path / "notes.txt").write_text("no module")
+    assert sources_of(tmp_path) == first
+    module.write_text("A = 2\n")
+    assert sources_of(tmp_path) != first
+    module.write_text("A = 1\n")
+    assert sources_of(tmp_path) == first
+    module.rename(tmp_path / "room" / "other.py")
+    assert sources_of(tmp_path) != first
+
+
+def test_what_another_build_kept_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(tmp_path).get(Outer, "a", lambda: RECORD)
+    assert Store(tmp_path).has(Outer, "a")
+    monkeypatch.setattr(keeping, "build", lambda: "0.0.1 other")
+    other = Store(tmp_path)
+    assert not other.has(Outer, "a")
+    other.get(Outer, "a", lambda: RECORD)
+    other.remove_unused(Outer)
+    assert len(list(tmp_path.iterdir())) == 1, "that of the other build is gone"
+
+
+@pytest.mark.parametrize("record", ALL_CONSTANTS, ids=lambda record: type(record).__name__)
+def test_what_was_made_with_other_constants_is_made_anew(tmp_path: Path, record: object) -> None:
+    Store(tmp_path).get(Outer, "a", lambda: RECORD)
+    name, value = next(iter(vars(record).items()))
+    object.__setattr__(record, name, 2 * value)
+    try:
+        assert not Store(tmp_path).has(Outer, "a")
+    finally:
+        object.__setattr__(record, name, value)
+    assert Store(tmp_path).has(Outer, "a")

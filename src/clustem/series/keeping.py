@@ -7,6 +7,9 @@ import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -14,17 +17,47 @@ import numpy as np
 
 from clustem.errors import OutputError, is_full_disk
 from clustem.scan import Scan
+from clustem.segmentation import ALL_CONSTANTS
 
-_VERSION = "1"  # of what is kept: another one is not found again
 Record = TypeVar("Record")
+
+
+@lru_cache(maxsize=1)
+def build() -> str:
+    """Return what tells this build of the program from others: its version, and a hash of its sources."""
+    root = files("clustem")
+    return f"{version('clustem')} {sources_of(Path(str(root)))}"
+
+
+def sources_of(folder: Path) -> str:
+    """Return a hash of the Python modules in a folder, names and contents: SHA-256."""
+    modules = sorted(folder.rglob("*.py"))
+    return made_of(*(part for path in modules for part in (path.relative_to(folder).as_posix(), path.read_bytes())))
+
+
+def made_of(*parts: Any) -> str:
+    """Return a key of arrays, numbers and texts: SHA-256, the same for the same contents."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(repr(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
 class Store:
-    """Records of arrays as files of a folder. `used` are the names of those that were asked for."""
+    """Records of arrays as files of a folder. `used` are the names of those that were asked for.
+
+    What another build of the program has kept, or this one with other constants, is not found again.
+    """
 
     folder: Path
     used: set[str] = field(default_factory=set)
+    program: str = field(default_factory=lambda: made_of(build(), ALL_CONSTANTS))
 
     def get(self, kind: type[Record], key: str, make: Callable[[], Record]) -> Record:
         """Return the record that is kept under a key, or make and keep it."""
@@ -63,24 +96,11 @@ class Store:
         return _load(self._path(kind, key), kind) is not None
 
     def _path(self, kind: type[Any], key: str) -> Path:
-        return self.folder / f"{_prefix(kind)}{key[:24]}.npz"
+        return self.folder / f"{_prefix(kind)}{made_of(self.program, key)[:24]}.npz"
 
 
 def _prefix(kind: type[Any]) -> str:
     return f"{kind.__name__.lower()}-"
-
-
-def made_of(*parts: Any) -> str:
-    """Return a key of arrays, numbers and texts: SHA-256, the same for the same contents."""
-    digest = hashlib.sha256(_VERSION.encode())
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            digest.update(f"{part.dtype.str}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).tobytes())
-        else:
-            digest.update(repr(part).encode())
-        digest.update(b"\0")
-    return digest.hexdigest()
 
 
 def key_of(scan: Scan) -> str:

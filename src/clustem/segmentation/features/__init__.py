@@ -3,6 +3,7 @@
 from clustem.segmentation.features._binning_kernels import project_patterns
 from clustem.segmentation.features.basis import Basis
 from clustem.segmentation.features.binning import whole_moves
+from clustem.segmentation.features.constants import FEATURES
 from clustem.segmentation.features.features import (
     FeatureMaker,
     Features,
@@ -14,6 +15,7 @@ from clustem.segmentation.features.rows import BinnedRows
 from clustem.segmentation.features.windows import owners
 
 __all__ = [
+    "FEATURES",
     "Basis",
     "BinnedRows",
     "FeatureMaker",

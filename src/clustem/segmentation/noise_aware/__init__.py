@@ -2,12 +2,17 @@
 
 from clustem.segmentation.noise_aware.background import Scattering, measure_scattering
 from clustem.segmentation.noise_aware.confidence import judge, split_noise
+from clustem.segmentation.noise_aware.constants import BACKGROUND, CONFIDENCE, MIXTURES, SEGMENTATION
 from clustem.segmentation.noise_aware.mixtures import REACH, mixture_of
 from clustem.segmentation.noise_aware.partition import Regions, Settled, divide
 from clustem.segmentation.noise_aware.segmenting import domains_of, segment_noise_aware
 
 __all__ = [
+    "BACKGROUND",
+    "CONFIDENCE",
+    "MIXTURES",
     "REACH",
+    "SEGMENTATION",
     "Regions",
     "Scattering",
     "Settled",
