@@ -102,13 +102,17 @@ def make(
     >>> make("film", dose=300, shape=(8, 8, 32, 32)).counts.shape
     (8, 8, 32, 32)
     """
-    exposure = prepare(kind, seed=seed, dose=dose, background=background, shape=shape)
+    return make_of(prepare(kind, seed=seed, dose=dose, background=background, shape=shape), kind, recordings)
+
+
+def make_of(exposure: Exposure, kind: str, recordings: Sequence[str] = ()) -> Scene:
+    """Make a scene of a kind from what was prepared."""
     counts: NDArray[Any] = np.empty((*exposure.source.shape, *exposure.source.optics.detector), np.uint16)
     for rows, block in exposure.blocks(ROWS):
         counts[rows] = block
     names = (*KINDS[kind].recordings, *recordings)
     for name in names:
-        counts = RECORDINGS[name](counts, seed)
+        counts = RECORDINGS[name](counts, exposure.seed)
     labels, grain = domains(exposure.source.grain)
     mirrored = names.count("transposed") % 2 == 1
     known = len(grain) > 0 and not mirrored

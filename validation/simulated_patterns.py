@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -55,6 +55,33 @@ class Grain:
     bend_axis: float = 0.0
 
 
+class Scattering(Protocol):
+    """How a grain scatters, at n thicknesses in Å and tilts in radians."""
+
+    def patterns(self, grain: Grain, optics: Optics, thickness: Array, tilt: Array) -> Image:
+        """Return its patterns (n, k_y, k_x), of sum 1 but for what misses the detector."""
+
+    def direct(self, grain: Grain, optics: Optics, thickness: Array, tilt: Array) -> Array:
+        """Return what is left in the direct beam, (n,)."""
+
+
+class TwoBeam:
+    """Every reflection by itself."""
+
+    def patterns(self, grain: Grain, optics: Optics, thickness: Array, tilt: Array) -> Image:
+        """Return disks."""
+        spots = self._spots(grain, optics, thickness, tilt)
+        places = np.vstack([spots.places, optics.centre_px])
+        return deposited(places, np.column_stack([spots.shares, spots.direct]), optics)
+
+    def direct(self, grain: Grain, optics: Optics, thickness: Array, tilt: Array) -> Array:
+        """Return what no reflection holds."""
+        return self._spots(grain, optics, thickness, tilt).direct
+
+    def _spots(self, grain: Grain, optics: Optics, thickness: Array, tilt: Array) -> Spots:
+        return excited(grain.crystal, grain.rotation, optics, thickness=thickness, tilt=tilt, bend_axis=grain.bend_axis)
+
+
 @dataclass(frozen=True, eq=False)
 class Film:
     """A specimen: which grain is where (0 = none, i + 1 = grains[i]), thickness in Å, tilt in radians.
@@ -68,6 +95,7 @@ class Film:
     tilt: Array
     amorphous: Array
     optics: Optics
+    scattering: Scattering = field(default_factory=TwoBeam)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -104,23 +132,15 @@ class Film:
         """Return the different patterns of a grain, whole even if a part of it is wanted, so that bytes do not vary."""
         if name == 0:
             return deposited(np.array([self.optics.centre_px]), np.ones((1, 1)), self.optics)
-        spots = self._excited(name, self._settings(name)[0])
-        places = np.vstack([spots.places, self.optics.centre_px])
-        return deposited(places, np.column_stack([spots.shares, spots.direct]), self.optics)
-
-    def _excited(self, name: int, settings: Array) -> Spots:
-        grain = self.grains[name - 1]
-        thickness, tilt = settings.T
-        return excited(
-            grain.crystal, grain.rotation, self.optics, thickness=thickness, tilt=tilt, bend_axis=grain.bend_axis
-        )
+        return self.scattering.patterns(self.grains[name - 1], self.optics, *self._settings(name)[0].T)
 
     def diffracted(self) -> float:
         """Return the mean share of the electrons outside of the direct beam."""
         outside = np.zeros(self.shape)
         for name in range(1, len(self.grains) + 1):
             settings, which = self._settings(name)
-            outside[self.grain == name] = 1 - self._excited(name, settings).direct[which]
+            direct = self.scattering.direct(self.grains[name - 1], self.optics, *settings.T)
+            outside[self.grain == name] = 1 - direct[which]
         return float((outside * (1 - self.amorphous) + self.amorphous).mean())
 
 

@@ -105,3 +105,10 @@ def test_two_halves_of_what_is_found_whole_are_not_distinct():
     found = judge(labels, [np.ones_like(labels), np.zeros_like(labels)])
     assert found.domains.tolist() == [0.5, 0.5]
     assert not found.distinct
+
+
+def test_one_half_that_finds_nothing_takes_no_domain_away():
+    labels = halves((10, 12)).astype(np.int32)
+    found = judge(labels, [np.ones_like(labels), labels])
+    assert found.domains.tolist() == [0.75]
+    assert found.distinct

@@ -25,7 +25,7 @@ class Confidence:
         Overlap (intersection over union) of each domain with the one that is found in its place in either half of the
         data, the mean of both: 1 = the same, 0 = not found again.
     distinct : bool
-        Whether at least two regions, the background among them, are found again in two places.
+        Whether at least two regions, the background among them, are found again, each in a place of its own.
     boundary : float
         Share of the positions that touch another domain.
     """
@@ -64,7 +64,7 @@ def judge(labels: NDArray[np.int32], found: list[NDArray[np.int32]]) -> Confiden
     each = [_overlap(labels, other) for other in found]
     overlaps = np.mean([overlap for overlap, _ in each], axis=0)
     returning = overlaps >= CONFIDENCE.returns
-    distinct = min(np.unique(place[returning]).size for _, place in each) >= 2
+    distinct = max(np.unique(place[returning]).size for _, place in each) >= 2
     edge = np.zeros(labels.shape, bool)
     edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     edge[:-1] |= labels[:-1] != labels[1:]
