@@ -74,7 +74,7 @@ def _reliability(one: Array, two: Array) -> Array:
 class _Crystals:
     """What stands out of mean patterns (m, D) on pixels, (m, P); the vectors in between, (m, v); and what these count.
 
-    That is half of the whole, if the shape of a spot is no more of the autocorrelation than they are.
+    That is half of the whole, unless they hold less than a third of the energy that the shape of a spot has.
     """
 
     def __init__(self, means: Array, basis: Basis) -> None:
